@@ -1,0 +1,60 @@
+"""The multiply-add limit of one core: a kernel that touches registers only."""
+
+import time
+
+import numpy as np
+from llvmlite import ir
+from numba import njit
+from numba.extending import intrinsic
+
+from sklstm.kernels.simd import VectorType, call_intrinsic, lanes_of, splat_value
+
+N_CHAINS = 12  # independent sums: more than latency times multiply-adds a cycle
+N_STEPS = 400_000
+
+
+@intrinsic
+def _multiply_add(typing_context, x, n_steps):
+    def emit(context, builder, sig, args):
+        vector = context.get_value_type(VectorType(sig.args[0]))
+        x = splat_value(builder, args[0], vector)
+        start = builder.block
+        loop = builder.append_basic_block("loop")
+        done = builder.append_basic_block("done")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        step = builder.phi(args[1].type)
+        chains = [builder.phi(vector) for _ in range(N_CHAINS)]
+        after = [
+            call_intrinsic(builder, "llvm.fmuladd", vector, [chain, x, x])
+            for chain in chains
+        ]
+        following = builder.add(step, step.type(1))
+        builder.cbranch(builder.icmp_signed("<", following, args[1]), loop, done)
+        step.add_incoming(step.type(0), start)
+        step.add_incoming(following, loop)
+        for chain, value in zip(chains, after, strict=True):
+            chain.add_incoming(x, start)
+            chain.add_incoming(value, loop)
+        builder.position_at_end(done)
+        total = after[0]
+        for value in after[1:]:
+            total = builder.fadd(total, value)
+        return builder.extract_element(total, ir.IntType(32)(0))
+
+    return x(x, n_steps), emit
+
+
+@njit(nogil=True)
+def _run(x, n_steps):
+    return _multiply_add(x, n_steps)
+
+
+def gflops_of_one_run(dtype):
+    """Return the GFLOP/s of one short run (about 3 ms) on one core."""
+    x = np.dtype(dtype).type(0.5)
+    _run(x, 1)
+    start = time.perf_counter()
+    _run(x, N_STEPS)
+    seconds = time.perf_counter() - start
+    return 2 * N_CHAINS * lanes_of(dtype) * N_STEPS / seconds / 1e9

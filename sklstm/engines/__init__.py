@@ -1,0 +1,1 @@
+"""Engines: what turns parameters and sequences into losses and gradients."""

@@ -1,0 +1,219 @@
+"""The CPU engine: shards on threads, gradients added in a fixed order."""
+
+import itertools
+import threading
+from queue import SimpleQueue
+
+import numpy as np
+
+from sklstm.kernels import layout, losses
+from sklstm.kernels.shard import SHARD, gradient_lane, predict_lane
+
+# A minibatch's shards are dealt to at most so many lanes, each with a gradient of its
+# own. This bounds memory, and the threads that find work; it must not depend on them.
+MAX_LANES = 32
+
+
+class CPUEngine:
+    """Loss, gradient and predictions of a network, on threads of this process.
+
+    Any number of threads gives the same bits. To be used in a ``with`` block, which
+    ends the threads; from one thread at a time.
+
+    Parameters
+    ----------
+    network : Network
+    loss : {"squared_error", "log_loss", "binary_log_loss"}
+    dtype : dtype
+        float32 or float64: that of parameters, sequences and targets.
+    n_threads : int
+    """
+
+    def __init__(self, network, *, loss, dtype, n_threads):
+        self._network = network
+        self._loss = losses.KINDS[loss]
+        self._dtype = np.dtype(dtype)
+        self._layers, packed_size, self._gradient_size = layout.layer_table(
+            network, dtype
+        )
+        self._sizes = layout.region_sizes(
+            self._layers, network.n_recurrent, network.n_directions, dtype
+        )
+        self._packed = self._zeros(packed_size)
+        self._gradients = self._zeros((0, self._gradient_size))
+        self._work = [self._zeros(0)] * n_threads
+        self._crew = _Crew(n_threads)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self._crew.dismiss()
+
+    def loss_and_gradient(self, parameters, sequences, rows, targets, weights=None):
+        """Return the weighted sum of the losses of some samples, and its gradient.
+
+        Parameters
+        ----------
+        parameters : array (n_parameters,)
+        sequences : Sequences
+        rows : array of int (n_rows,)
+            The samples: indices of `sequences`, `targets` and `weights`.
+        targets : array (n_samples, n_targets)
+            For "log_loss" the number of the class.
+        weights : array of float64 (n_samples,), optional
+            Ones by default.
+
+        Returns
+        -------
+        loss : float
+        gradient : array (n_parameters,)
+        """
+        if weights is None:
+            weights = np.ones(len(sequences))
+        samples = _longest_first(sequences.lengths, rows)
+        n_lanes = min(_n_shards(samples), MAX_LANES)
+        if len(self._gradients) < n_lanes:
+            self._gradients = self._zeros((n_lanes, self._gradient_size))
+        size = self._workspace_size(sequences.lengths[samples], training=True)
+        common = self._common_arguments(parameters, sequences)
+        targets, weights = _read_only(targets), _read_only(weights)
+
+        def run(lane, thread):
+            return gradient_lane(
+                *common, samples, lane, n_lanes, self._loss, targets, weights,
+                self._workspace(thread, size), self._gradients[lane],
+            )  # fmt: skip
+
+        loss = sum(self._crew.run(run, n_lanes))
+        gradient = np.empty_like(parameters)
+        layout.add_gradients(self._layers, self._gradients[:n_lanes], gradient)
+        return loss, gradient
+
+    def predict(self, parameters, sequences):
+        """Return the raw outputs (n_samples, n_outputs) of all `sequences`."""
+        output = np.empty((len(sequences), self._network.n_outputs), self._dtype)
+        self._forward(parameters, sequences, True, output)
+        return output
+
+    def transform(self, parameters, sequences):
+        """Return what sums each sequence up (n_samples, n_pooled)."""
+        output = np.empty((len(sequences), self._network.n_pooled), self._dtype)
+        self._forward(parameters, sequences, False, output)
+        return output
+
+    def _forward(self, parameters, sequences, head, output):
+        samples = _longest_first(sequences.lengths, np.arange(len(sequences)))
+        # More lanes than threads, as one may take longer than another.
+        n_lanes = min(_n_shards(samples), 8 * len(self._work))
+        size = self._workspace_size(sequences.lengths[samples], training=False)
+        common = self._common_arguments(parameters, sequences)
+
+        def run(lane, thread):
+            work = self._workspace(thread, size)
+            predict_lane(*common, samples, lane, n_lanes, head, work, output)
+
+        self._crew.run(run, n_lanes)
+
+    def _common_arguments(self, parameters, sequences):
+        """Pack the parameters; return what all kernels begin with."""
+        layout.pack(self._layers, _read_only(parameters), self._packed)
+        return (
+            self._layers,
+            self._sizes,
+            self._network.n_recurrent,
+            self._network.n_directions,
+            self._packed,
+            _read_only(sequences.values),
+            _read_only(sequences.starts),
+            _read_only(sequences.lengths),
+        )
+
+    def _workspace_size(self, lengths, training):
+        """Return the values that the largest shard needs; `lengths` longest first."""
+        steps = int(np.add.reduceat(lengths, range(0, len(lengths), SHARD)).max())
+        n = min(len(lengths), SHARD)
+        return layout.workspace_size(self._sizes, steps if training else n, steps, n)
+
+    def _workspace(self, thread, size):
+        if len(self._work[thread]) < size:
+            self._work[thread] = self._zeros(size)
+        return self._work[thread]
+
+    def _zeros(self, shape):
+        """Return zeros that begin on a cache line, which no vector then straddles."""
+        n_bytes = int(np.prod(shape)) * self._dtype.itemsize
+        memory = np.zeros(n_bytes + 64, np.uint8)
+        start = -memory.ctypes.data % 64
+        return memory[start : start + n_bytes].view(self._dtype).reshape(shape)
+
+
+def _n_shards(samples):
+    return -(-len(samples) // SHARD)
+
+
+def _longest_first(lengths, samples):
+    return samples[np.argsort(-lengths[samples], kind="stable")]
+
+
+def _read_only(array):
+    """Return a read-only view: one type, so one compilation, whatever came in."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+class _Crew:
+    """Threads that wait for work, beside the one that asks for it.
+
+    Handing work over costs two queue operations; starting threads for each minibatch
+    would cost more than a small one's arithmetic.
+    """
+
+    def __init__(self, n_threads):
+        self._finished = SimpleQueue()
+        self._calls = [SimpleQueue() for _ in range(n_threads - 1)]
+        for thread, calls in enumerate(self._calls, start=1):
+            target = threading.Thread(target=self._serve, args=(thread, calls))
+            target.daemon = True
+            target.start()
+
+    def run(self, function, n):
+        """Return ``[function(item, thread) for item in range(n)]``, run on all threads.
+
+        `thread` is the number of the thread that the call happens to be on.
+        """
+        results = [None] * n
+        items = itertools.count()
+
+        def work(thread):
+            for item in items:
+                if item >= n:
+                    return
+                results[item] = function(item, thread)
+
+        helpers = self._calls[: n - 1]
+        for calls in helpers:
+            calls.put(work)
+        try:
+            work(0)
+        finally:
+            errors = [self._finished.get() for _ in helpers]
+        for error in errors:
+            if error is not None:
+                raise error
+        return results
+
+    def dismiss(self):
+        """End the threads."""
+        for calls in self._calls:
+            calls.put(None)
+
+    def _serve(self, thread, calls):
+        while (work := calls.get()) is not None:
+            try:
+                work(thread)
+            except BaseException as error:
+                self._finished.put(error)
+            else:
+                self._finished.put(None)

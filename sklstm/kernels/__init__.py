@@ -1,0 +1,43 @@
+"""The kernels: vectors, matrix products, the cell, one shard through the network."""
+
+import functools
+import hashlib
+import warnings
+from pathlib import Path
+
+from numba import njit
+
+
+def _hash_of_sources():
+    """Return a hash of all kernel sources."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+KERNEL_VERSION = _hash_of_sources()
+
+
+def entry_point(make):
+    """Compile the kernel that ``make(version)`` returns, and keep it in Numba's cache.
+
+    The kernel has to close over `version`, the hash of all kernel sources: what it
+    closes over is part of its key in the cache, which by itself sees only changes in
+    the file that the kernel is written in.
+    """
+    kernel = make(KERNEL_VERSION)
+    try:
+        return njit(nogil=True, cache=True)(kernel)
+    except RuntimeError:  # no folder for the cache can be written
+        _warn_uncached()
+        return njit(nogil=True)(kernel)
+
+
+@functools.cache
+def _warn_uncached():
+    warnings.warn(
+        "No folder can be written to keep compiled kernels in, so each process "
+        "compiles them anew, which takes seconds; set the environment variable "
+        "NUMBA_CACHE_DIR to a folder of your own.",
+        RuntimeWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,243 @@
+"""Where each layer's numbers lie: parameters, packed weights, gradient, workspace.
+
+A layer's parameters are one matrix with a row for each input, a row for the bias and,
+if the layer is recurrent, a row for each hidden unit; its columns are the units, gate
+by gate. The kernels read it *packed*: columns in vectors (see `gemm`), the gates of a
+vector of units side by side; and transposed, to take gradients back.
+"""
+
+import numpy as np
+from numba import njit
+
+from sklstm.kernels import entry_point
+from sklstm.kernels.gemm import K_BLOCK, PANEL
+from sklstm.kernels.simd import lanes, lanes_of, load, store
+
+LAYER = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "n_inputs",
+            "n_units",
+            "n_gates",  # 4 for an LSTM layer, 1 for a dense one
+            "n_rows",  # of the matrix: n_inputs + 1, + n_units if recurrent
+            "n_vectors",  # of the matrix's columns
+            "n_input_vectors",
+            "n_unit_vectors",
+            "z_width",  # values in a row of Z
+            "above",  # values in a row that the layer (both directions) hands up; or 0
+            # Where the layer's part begins in ...
+            "parameters",
+            "forward",  # packed: the matrix
+            "to_inputs",  # packed: its input rows, transposed; -1 if never needed
+            "to_hidden",  # packed: its hidden rows, transposed; -1 if there are none
+            "gradient",
+        )
+    ]
+)
+
+# A layer's regions of the workspace, columns of `places`.
+Z = 0  # rows of input, 1, hidden state before: the left side of the product
+GATES = 1  # rows of what the product gives, panel by panel
+C = 2  # rows of the cell state
+TANH_C = 3
+H = 4  # hidden state, a row a sequence
+DH = 5
+DC = 6
+ZEROS = 7  # the cell state before the first step
+DX = 8  # gradient of the inputs, a block of rows
+OUT = 9  # hidden states for the layer above: a row a step, both directions
+DOUT = 10
+N_REGIONS = 11
+
+
+def _round_up(n, multiple):
+    return -(-n // multiple) * multiple
+
+
+def layer_table(network, dtype):
+    """Return the table of the network's layers for vectors of `dtype`.
+
+    Returns
+    -------
+    layers : array of LAYER
+        The directions of each recurrent layer, bottom up, then the dense layers.
+    packed_size, gradient_size : int
+        Values of the packed weights and of a gradient in packed form.
+    """
+    width = lanes_of(dtype)
+    layers = np.zeros(len(network.layers), LAYER)
+    parameters = packed = gradient = 0
+    for layer, shape in zip(layers, network.layers, strict=True):
+        n_unit_vectors = -(-shape.n_units // width)
+        n_input_vectors = -(-shape.n_inputs // width)
+        n_vectors = shape.n_gates * n_unit_vectors
+        layer["n_inputs"] = shape.n_inputs
+        layer["n_units"] = shape.n_units
+        layer["n_gates"] = shape.n_gates
+        layer["n_rows"] = shape.n_rows
+        layer["n_vectors"] = n_vectors
+        layer["n_input_vectors"] = n_input_vectors
+        layer["n_unit_vectors"] = n_unit_vectors
+        layer["z_width"] = _round_up(shape.n_rows, width) + width
+        layer["above"] = _round_up(shape.n_above, width)
+        layer["parameters"] = parameters
+        parameters += shape.n_rows * shape.n_columns
+        layer["gradient"] = gradient
+        gradient += _packed_size(shape.n_rows, n_vectors, width)
+
+        layer["forward"] = packed
+        packed += _packed_size(shape.n_rows, n_vectors, width)
+        layer["to_inputs"] = layer["to_hidden"] = -1
+        if shape.passes_gradient_down:
+            layer["to_inputs"] = packed
+            packed += _packed_size(n_vectors * width, n_input_vectors, width)
+        if shape.recurrent:
+            layer["to_hidden"] = packed
+            packed += _packed_size(n_vectors * width, n_unit_vectors, width)
+    return layers, packed, gradient
+
+
+def _packed_size(n_rows, n_vectors, width):
+    return -(-n_vectors // PANEL) * n_rows * min(n_vectors, PANEL) * width
+
+
+def region_sizes(layers, n_recurrent, n_directions, dtype):
+    """Return how large each region of the workspace is.
+
+    Returns
+    -------
+    sizes : array of int64 (n_layers, N_REGIONS, 4)
+        Values for each row kept, each step, each sequence, and in any case, where the
+        steps are those of all sequences, and the rows kept either all steps (there is a
+        way back) or as many as there are sequences (there is none).
+    """
+    width = lanes_of(dtype)
+    sizes = np.zeros((len(layers), N_REGIONS, 4), np.int64)
+    for e, (layer, size) in enumerate(zip(layers, sizes, strict=True)):
+        units = layer["n_unit_vectors"] * width
+        inputs = layer["n_input_vectors"] * width
+        gates = layer["n_vectors"] * width
+        if e < n_recurrent:
+            size[[Z, GATES, C, TANH_C], 0] = layer["z_width"], gates, units, units
+            size[[H, DH, DC, ZEROS], 2] = units
+            size[DX, 3] = K_BLOCK * inputs
+            if e % n_directions == 0:  # one for both directions
+                size[[OUT, DOUT], 1] = layer["above"]
+        else:
+            size[[Z, GATES, DX], 2] = layer["z_width"], gates, inputs
+    return sizes
+
+
+def workspace_size(sizes, rows, steps, n):
+    """Return the values of the workspace of a shard of `n` sequences."""
+    return int((sizes @ [rows, steps, n, 1]).sum())
+
+
+@njit(nogil=True)
+def place_regions(sizes, rows, steps, n, places):
+    """Write to `places` (n_layers, N_REGIONS) where each region begins."""
+    top = 0
+    for e in range(len(sizes)):
+        for region in range(N_REGIONS):
+            places[e, region] = top
+            size = sizes[e, region]
+            top += size[0] * rows + size[1] * steps + size[2] * n + size[3]
+
+
+@njit(nogil=True)
+def _column(layer, j, width):
+    """Return the matrix's column at which vector `j` begins, and how many it takes."""
+    unit = j // layer["n_gates"] * width
+    gate = j % layer["n_gates"]
+    return gate * layer["n_units"] + unit, min(width, layer["n_units"] - unit)
+
+
+@entry_point
+def pack(version):
+    def pack(layers, parameters, packed):
+        """Write the `packed` form of the `parameters`; what pads it is zero beforehand."""
+        version  # noqa: B018
+        width = lanes(packed)
+        for e in range(len(layers)):
+            layer = layers[e]
+            n_columns = layer["n_gates"] * layer["n_units"]
+            n_vectors = layer["n_vectors"]
+            panel_row = min(n_vectors, PANEL) * width
+            for j in range(n_vectors):
+                column, count = _column(layer, j, width)
+                source = layer["parameters"] + column
+                panel = j // PANEL * layer["n_rows"] * panel_row
+                place = layer["forward"] + panel + j % PANEL * width
+                for row in range(layer["n_rows"]):
+                    _copy(parameters, source + row * n_columns, packed, place, count)
+                    place += panel_row
+            if layer["to_inputs"] >= 0:
+                _pack_transposed(
+                    layer, layer["n_inputs"], layer["n_input_vectors"],
+                    parameters, layer["parameters"], packed, layer["to_inputs"],
+                )  # fmt: skip
+            if layer["to_hidden"] >= 0:
+                hidden_rows = (layer["n_inputs"] + 1) * n_columns
+                _pack_transposed(
+                    layer, layer["n_units"], layer["n_unit_vectors"],
+                    parameters, layer["parameters"] + hidden_rows,
+                    packed, layer["to_hidden"],
+                )  # fmt: skip
+
+    return pack
+
+
+@njit(nogil=True)
+def _copy(source, i, target, j, count):
+    if count == lanes(target):
+        store(target, j, load(source, i))
+    else:
+        for k in range(count):
+            target[j + k] = source[i + k]
+
+
+@njit(nogil=True)
+def _pack_transposed(layer, n_rows, n_vectors, parameters, source, packed, place):
+    """Pack a matrix's rows from `source` on as columns; its columns become the rows."""
+    width = lanes(packed)
+    n_columns = layer["n_gates"] * layer["n_units"]
+    panel_row = min(n_vectors, PANEL) * width
+    panel_size = layer["n_vectors"] * width * panel_row
+    for i in range(n_rows):
+        panel = i // (PANEL * width)
+        target = place + panel * panel_size + i % (PANEL * width)
+        for j in range(layer["n_vectors"]):
+            column, count = _column(layer, j, width)
+            for k in range(count):
+                packed[target + (j * width + k) * panel_row] = parameters[
+                    source + i * n_columns + column + k
+                ]
+
+
+@entry_point
+def add_gradients(version):
+    def add_gradients(layers, gradients, gradient):
+        """Write the sum of `gradients` (n, packed size), added in order, to `gradient`."""
+        version  # noqa: B018
+        width = lanes(gradient)
+        for e in range(len(layers)):
+            layer = layers[e]
+            n_columns = layer["n_gates"] * layer["n_units"]
+            n_vectors = layer["n_vectors"]
+            panel_row = min(n_vectors, PANEL) * width
+            for j in range(n_vectors):
+                column, count = _column(layer, j, width)
+                place = layer["parameters"] + column
+                panel = j // PANEL * layer["n_rows"] * panel_row
+                source = layer["gradient"] + panel + j % PANEL * width
+                for _ in range(layer["n_rows"]):
+                    for k in range(count):
+                        total = gradients[0, source + k]
+                        for lane in range(1, len(gradients)):
+                            total += gradients[lane, source + k]
+                        gradient[place + k] = total
+                    source += panel_row
+                    place += n_columns
+
+    return add_gradients
