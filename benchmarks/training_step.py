@@ -131,7 +131,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=20)
     repeats = parser.parse_args().repeats
-    print("| B, T, F, H | threads | sklstm ms | GFLOP/s | % of limit | torch ms | ratio |")
+    print(
+        "| B, T, F, H | threads | sklstm ms | GFLOP/s | % of limit | torch ms | ratio |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     ratios = {}
     for n_threads in (1, 2):
@@ -146,7 +148,9 @@ def main():
                 flush=True,
             )
     for n_threads, values in ratios.items():
-        print(f"geometric mean, {n_threads} threads: {np.exp(np.log(values).mean()):.2f}")
+        print(
+            f"geometric mean, {n_threads} threads: {np.exp(np.log(values).mean()):.2f}"
+        )
 
 
 if __name__ == "__main__":

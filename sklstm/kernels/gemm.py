@@ -53,7 +53,6 @@ class Panels(NamedTuple):
     row: int
 
 
-
 def _make_tile(n_rows, n_vectors):
     """Return ``tile``: `n_rows` rows of A by `n_vectors` vectors of the columns of B.
 
@@ -139,7 +138,18 @@ def _make_tile(n_rows, n_vectors):
     @type_callable(tile)
     def _type_tile(context):
         def typer(
-            accumulate, k, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row
+            accumulate,
+            k,
+            a,
+            a_start,
+            a_row,
+            a_col,
+            b,
+            b_start,
+            b_row,
+            c,
+            c_start,
+            c_row,
         ):
             return types.none
 

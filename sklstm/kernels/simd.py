@@ -184,7 +184,9 @@ def _as_vectors(context, builder, sig, args):
 def _vector_of(*operands):
     """Return the type of an operation's result; None where it is not one on vectors."""
     vectors = [kind for kind in operands if isinstance(kind, VectorType)]
-    if vectors and all(isinstance(kind, VectorType | types.Number) for kind in operands):
+    if vectors and all(
+        isinstance(kind, VectorType | types.Number) for kind in operands
+    ):
         return vectors[0]
     return None
 

@@ -1,0 +1,177 @@
+"""The epoch loop: minibatches, optimizer steps, and when to stop."""
+
+import math
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+
+@dataclass
+class History:
+    """What training leaves behind beside the parameters, an entry an epoch."""
+
+    losses: list = field(default_factory=list)
+    gradient_norms: list = field(default_factory=list)
+    validation_scores: list = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How to train; the fields are the estimators' parameters of these names."""
+
+    learning_rate_init: float
+    max_iter: int
+    batch_size: int
+    shuffle: bool
+    alpha: float
+    max_grad_norm: float | None
+    tol: float
+    n_iter_no_change: int
+    verbose: bool
+
+
+class BadEpochs:
+    """Counts epochs in a row that did not improve on the best by `tol`."""
+
+    def __init__(self, tol):
+        self._tol = tol
+        self.best = math.inf
+        self.count = 0
+
+    def add(self, cost):
+        """Count an epoch; return whether it is the best one so far."""
+        self.count = self.count + 1 if cost > self.best - self._tol else 0
+        if cost < self.best:
+            self.best = cost
+            return True
+        return False
+
+
+def train(
+    engine,
+    optimizer,
+    parameters,
+    penalised,
+    sequences,
+    rows,
+    targets,
+    weights,
+    schedule,
+    random_state,
+    validation_score=None,
+):
+    """Train `parameters`, in place.
+
+    Parameters
+    ----------
+    engine : engine
+        Gives losses and gradients.
+    optimizer : optimizer
+    parameters : array (n_parameters,)
+    penalised : array of bool (n_parameters,)
+        Which parameters the penalty `alpha` is on.
+    sequences : Sequences
+    rows : array of int
+        The samples to train on.
+    targets : array (n_samples, n_targets)
+    weights : array of float64 (n_samples,)
+        Above zero for all `rows`.
+    schedule : Schedule
+    random_state : RandomState
+    validation_score : callable, optional
+        Called after each epoch, without arguments; training stops when it no longer
+        rises, and goes back to the parameters of the best epoch. Without it, training
+        stops when the loss no longer falls, and the last parameters stay.
+
+    Returns
+    -------
+    history : History
+
+    Raises
+    ------
+    ValueError
+        If the loss is no longer a finite number.
+    """
+    history = History()
+    bad_epochs = BadEpochs(schedule.tol)
+    best_parameters = parameters
+    for epoch in range(1, schedule.max_iter + 1):
+        order = random_state.permutation(rows) if schedule.shuffle else rows
+        total_loss = total_weight = total_norm = n_batches = 0
+        for start in range(0, len(order), schedule.batch_size):
+            batch = order[start : start + schedule.batch_size]
+            loss, gradient = engine.loss_and_gradient(
+                parameters, sequences, batch, targets, weights
+            )
+            weight = weights[batch].sum()
+            loss += _add_penalty(schedule.alpha, parameters, penalised, gradient)
+            gradient /= weight
+            norm = _clip(gradient, schedule.max_grad_norm)
+            if not math.isfinite(loss) or not math.isfinite(norm):
+                raise ValueError(_diverged(epoch, loss / weight, norm, schedule))
+            optimizer.step(parameters, gradient, schedule.learning_rate_init)
+            total_loss += loss
+            total_weight += weight
+            total_norm += norm
+            n_batches += 1
+        history.losses.append(total_loss / total_weight)
+        history.gradient_norms.append(total_norm / n_batches)
+        cost = history.losses[-1]
+        if validation_score is not None:
+            history.validation_scores.append(validation_score())
+            cost = -history.validation_scores[-1]
+        if schedule.verbose:
+            print(_line(epoch, history))
+        if bad_epochs.add(cost) and validation_score is not None:
+            best_parameters = parameters.copy()
+        if bad_epochs.count > schedule.n_iter_no_change:
+            break
+    else:
+        warnings.warn(
+            f"Maximum number of epochs (max_iter={schedule.max_iter}) reached and the "
+            "optimization hasn't converged yet.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    parameters[:] = best_parameters
+    return history
+
+
+def _add_penalty(alpha, parameters, penalised, gradient):
+    """Add the gradient of ``alpha / 2 * |parameters|^2``; return its value.
+
+    As in scikit-learn's MLPs it stands beside the sum of the samples' losses, so that
+    it weighs less the larger a minibatch is.
+    """
+    if alpha == 0:
+        return 0.0
+    held = np.where(penalised, parameters, 0)
+    gradient += alpha * held
+    return 0.5 * alpha * float(np.square(held, dtype=np.float64).sum())
+
+
+def _clip(gradient, max_norm):
+    """Scale `gradient` to a norm of at most `max_norm`; return the norm before."""
+    norm = math.sqrt(np.square(gradient, dtype=np.float64).sum())
+    if max_norm is not None and norm > max_norm:
+        gradient *= max_norm / norm
+    return norm
+
+
+def _line(epoch, history):
+    line = f"Epoch {epoch}, loss = {history.losses[-1]:.8f}"
+    if history.validation_scores:
+        line += f", validation score = {history.validation_scores[-1]:.6f}"
+    return line
+
+
+def _diverged(epoch, loss, norm, schedule):
+    advice = "lower learning_rate_init, and scale X"
+    if schedule.max_grad_norm is None:
+        advice += ", or clip gradients with max_grad_norm"
+    return (
+        f"Training diverged in epoch {epoch}: the loss is {loss} and the norm of the "
+        f"gradient {norm}. To mend it, {advice}."
+    )
