@@ -232,6 +232,17 @@ def test_labels_of_series_may_be_of_any_type(labels):
     assert_holds(read(X, window=4, group_column=-2), expected)
 
 
+def test_rows_of_a_series_share_the_row_where_it_begins():
+    X = make_table()
+    sequences = read(X, window=4, group_column="series").take(np.arange(30))
+    for _, rows in X.reset_index(drop=True).groupby("series"):
+        assert_array_equal(
+            sequences.series[rows.index], sequences.starts[rows.index[0]]
+        )
+    assert_array_equal(read(make_cube()[0], window=2).series, [0, 0, 0, 0])
+    assert read(make_cube()).series is None
+
+
 @pytest.mark.parametrize("position", [1, -2])
 @pytest.mark.parametrize("convert", [lambda X: X, pd.DataFrame.to_numpy])
 def test_group_column_may_be_a_position(convert, position):
@@ -700,7 +711,7 @@ def test_labels_that_cannot_be_hashed_are_refused():
 
 def test_sparse_windows_are_refused():
     with pytest.raises(TypeError, match="Sparse data was passed for X"):
-        read(sparse.coo_array(A[0]), window=3, group_column=0)
+        read(sparse.dia_array(A[0]), window=3, group_column=0)
 
 
 def test_table_of_dates_is_refused_whatever_its_labels():

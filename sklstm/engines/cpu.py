@@ -7,6 +7,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from sklstm.kernels import layout, losses
+from sklstm.kernels.packing import add_gradients, pack
 from sklstm.kernels.shard import SHARD, gradient_lane, predict_lane
 
 # A minibatch's shards are dealt to at most so many lanes, each with a gradient of its
@@ -75,19 +76,21 @@ class CPUEngine:
         n_lanes = min(_n_shards(samples), MAX_LANES)
         if len(self._gradients) < n_lanes:
             self._gradients = self._zeros((n_lanes, self._gradient_size))
-        size = self._workspace_size(sequences.lengths[samples], training=True)
-        common = self._common_arguments(parameters, sequences)
         targets, weights = _read_only(targets), _read_only(weights)
+        arguments = self._prepare(parameters, sequences, samples, training=True)
 
         def run(lane, thread):
             return gradient_lane(
-                *common, samples, lane, n_lanes, self._loss, targets, weights,
-                self._workspace(thread, size), self._gradients[lane],
-            )  # fmt: skip
+                *arguments(lane, n_lanes, thread),
+                self._loss,
+                targets,
+                weights,
+                self._gradients[lane],
+            )
 
         loss = sum(self._crew.run(run, n_lanes))
         gradient = np.empty_like(parameters)
-        layout.add_gradients(self._layers, self._gradients[:n_lanes], gradient)
+        add_gradients(self._layers, self._gradients[:n_lanes], gradient)
         return loss, gradient
 
     def predict(self, parameters, sequences):
@@ -106,34 +109,40 @@ class CPUEngine:
         samples = _longest_first(sequences.lengths, np.arange(len(sequences)))
         # More lanes than threads, as one may take longer than another.
         n_lanes = min(_n_shards(samples), 8 * len(self._work))
-        size = self._workspace_size(sequences.lengths[samples], training=False)
-        common = self._common_arguments(parameters, sequences)
+        arguments = self._prepare(parameters, sequences, samples, training=False)
 
         def run(lane, thread):
-            work = self._workspace(thread, size)
-            predict_lane(*common, samples, lane, n_lanes, head, work, output)
+            predict_lane(*arguments(lane, n_lanes, thread), head, output)
 
         self._crew.run(run, n_lanes)
 
-    def _common_arguments(self, parameters, sequences):
-        """Pack the parameters; return what all kernels begin with."""
-        layout.pack(self._layers, _read_only(parameters), self._packed)
-        return (
+    def _prepare(self, parameters, sequences, samples, training):
+        """Pack the parameters; return a function for what each kernel call begins with.
+
+        `samples` are longest first.
+        """
+        pack(self._layers, _read_only(parameters), self._packed)
+        lengths = sequences.lengths[samples]
+        steps = int(np.add.reduceat(lengths, range(0, len(lengths), SHARD)).max())
+        n = min(len(lengths), SHARD)
+        size = layout.workspace_size(self._sizes, steps if training else n, steps, n)
+        data = (
             self._layers,
             self._sizes,
             self._network.n_recurrent,
             self._network.n_directions,
             self._packed,
             _read_only(sequences.values),
-            _read_only(sequences.starts),
-            _read_only(sequences.lengths),
+            sequences.starts[samples],
+            lengths,
+            samples,
         )
 
-    def _workspace_size(self, lengths, training):
-        """Return the values that the largest shard needs; `lengths` longest first."""
-        steps = int(np.add.reduceat(lengths, range(0, len(lengths), SHARD)).max())
-        n = min(len(lengths), SHARD)
-        return layout.workspace_size(self._sizes, steps if training else n, steps, n)
+        def arguments(lane, n_lanes, thread):
+            offset = np.empty(lengths[0] + 1, np.int64)
+            return *data, lane, n_lanes, self._workspace(thread, size), offset
+
+        return arguments
 
     def _workspace(self, thread, size):
         if len(self._work[thread]) < size:

@@ -17,7 +17,6 @@ from sklstm.kernels.simd import (
     N_REGISTERS,
     VectorType,
     call_intrinsic,
-    element_pointer,
     lanes,
     never_inline,
     splat_value,
@@ -36,9 +35,9 @@ ADD = np.bool_(True)
 
 
 class Matrix(NamedTuple):
-    """A matrix in a flat array; element (i, j) is ``array[start + i*row + j*col]``."""
+    """A matrix in flat memory; element (i, j) is ``values[start + i*row + j*col]``."""
 
-    array: np.ndarray
+    values: np.ndarray
     start: int
     row: int
     col: int
@@ -47,7 +46,7 @@ class Matrix(NamedTuple):
 class Panels(NamedTuple):
     """A matrix in panels; row i of panel p begins at ``start + p*panel + i*row``."""
 
-    array: np.ndarray
+    values: np.ndarray
     start: int
     panel: int
     row: int
@@ -79,14 +78,15 @@ def _make_tile(n_rows, n_vectors):
         vector = context.get_value_type(VectorType(sig.args[9].dtype))
         align = sig.args[9].dtype.bitwidth // 8
         index = k.type
-        a = element_pointer(context, builder, sig.args[2], a, a_start)
-        b = element_pointer(context, builder, sig.args[6], b, b_start)
-        c = element_pointer(context, builder, sig.args[9], c, c_start)
+        a, b, c = (
+            builder.gep(base, [place])
+            for base, place in ((a, a_start), (b, b_start), (c, c_start))
+        )
         cells = [(row, j) for row in range(n_rows) for j in range(n_vectors)]
 
         def vector_at(base, offset, j):
             offset = builder.add(offset, index(j * vector.count))
-            return vector_pointer(builder, builder.gep(base, [offset]), vector)
+            return vector_pointer(builder, base, offset, vector)
 
         out = {
             (row, j): vector_at(c, builder.mul(c_row, index(row)), j)
@@ -156,9 +156,9 @@ def _make_tile(n_rows, n_vectors):
         return typer
 
     number = types.Integer
-    kinds = (types.Array, number, number, number, types.Array, number, number)
-    kinds = (types.Boolean, number, *kinds, types.Array, number, number)
-    lower_builtin(tile, *kinds)(emit)
+    array = types.CPointer
+    kinds = (array, number, number, number, array, number, number, array)
+    lower_builtin(tile, types.Boolean, number, *kinds, number, number)(emit)
     return tile
 
 
@@ -177,26 +177,26 @@ def _make_stripe(n_vectors, heights):
             # Eight rows are better cut 4 + 4 than 6 + 2.
             if left >= highest and (left != 8 or highest == 8):
                 tile_high(
-                    accumulate, k, a.array, a_start, a.row, a.col,
-                    b.array, b_start, b.row, c.array, c_row, c.row,
+                    accumulate, k, a.values, a_start, a.row, a.col,
+                    b.values, b_start, b.row, c.values, c_row, c.row,
                 )  # fmt: skip
                 row += highest
             elif left >= 4:
                 tile_4(
-                    accumulate, k, a.array, a_start, a.row, a.col,
-                    b.array, b_start, b.row, c.array, c_row, c.row,
+                    accumulate, k, a.values, a_start, a.row, a.col,
+                    b.values, b_start, b.row, c.values, c_row, c.row,
                 )  # fmt: skip
                 row += 4
             elif left >= 2:
                 tile_2(
-                    accumulate, k, a.array, a_start, a.row, a.col,
-                    b.array, b_start, b.row, c.array, c_row, c.row,
+                    accumulate, k, a.values, a_start, a.row, a.col,
+                    b.values, b_start, b.row, c.values, c_row, c.row,
                 )  # fmt: skip
                 row += 2
             else:
                 tile_1(
-                    accumulate, k, a.array, a_start, a.row, a.col,
-                    b.array, b_start, b.row, c.array, c_row, c.row,
+                    accumulate, k, a.values, a_start, a.row, a.col,
+                    b.values, b_start, b.row, c.values, c_row, c.row,
                 )  # fmt: skip
                 row += 1
 
@@ -230,14 +230,14 @@ def gemm(accumulate, m, n_vectors, k, a, b, c):
         Written. (m, n_vectors)
     """
     never_inline()
-    width = lanes(c.array)
+    width = lanes(c.values)
     for first in range(0, n_vectors, PANEL):
         panel = first // PANEL
         last = min(n_vectors - first, PANEL)
         for k_start in range(0, k, K_BLOCK):
             depth = min(K_BLOCK, k - k_start)
             add = accumulate or k_start > 0
-            a_block = Matrix(a.array, a.start + k_start * a.col, a.row, a.col)
+            a_block = Matrix(a.values, a.start + k_start * a.col, a.row, a.col)
             j = 0
             while j < last:
                 b_start = b.start + panel * b.panel + k_start * b.row + j * width

@@ -9,9 +9,8 @@ vector of units side by side; and transposed, to take gradients back.
 import numpy as np
 from numba import njit
 
-from sklstm.kernels import entry_point
 from sklstm.kernels.gemm import K_BLOCK, PANEL
-from sklstm.kernels.simd import lanes, lanes_of, load, store
+from sklstm.kernels.simd import lanes_of
 
 LAYER = np.dtype(
     [
@@ -143,101 +142,3 @@ def place_regions(sizes, rows, steps, n, places):
             places[e, region] = top
             size = sizes[e, region]
             top += size[0] * rows + size[1] * steps + size[2] * n + size[3]
-
-
-@njit(nogil=True)
-def _column(layer, j, width):
-    """Return the matrix's column at which vector `j` begins, and how many it takes."""
-    unit = j // layer["n_gates"] * width
-    gate = j % layer["n_gates"]
-    return gate * layer["n_units"] + unit, min(width, layer["n_units"] - unit)
-
-
-@entry_point
-def pack(version):
-    def pack(layers, parameters, packed):
-        """Write the `packed` form of the `parameters`; what pads it is zero beforehand."""
-        version  # noqa: B018
-        width = lanes(packed)
-        for e in range(len(layers)):
-            layer = layers[e]
-            n_columns = layer["n_gates"] * layer["n_units"]
-            n_vectors = layer["n_vectors"]
-            panel_row = min(n_vectors, PANEL) * width
-            for j in range(n_vectors):
-                column, count = _column(layer, j, width)
-                source = layer["parameters"] + column
-                panel = j // PANEL * layer["n_rows"] * panel_row
-                place = layer["forward"] + panel + j % PANEL * width
-                for row in range(layer["n_rows"]):
-                    _copy(parameters, source + row * n_columns, packed, place, count)
-                    place += panel_row
-            if layer["to_inputs"] >= 0:
-                _pack_transposed(
-                    layer, layer["n_inputs"], layer["n_input_vectors"],
-                    parameters, layer["parameters"], packed, layer["to_inputs"],
-                )  # fmt: skip
-            if layer["to_hidden"] >= 0:
-                hidden_rows = (layer["n_inputs"] + 1) * n_columns
-                _pack_transposed(
-                    layer, layer["n_units"], layer["n_unit_vectors"],
-                    parameters, layer["parameters"] + hidden_rows,
-                    packed, layer["to_hidden"],
-                )  # fmt: skip
-
-    return pack
-
-
-@njit(nogil=True)
-def _copy(source, i, target, j, count):
-    if count == lanes(target):
-        store(target, j, load(source, i))
-    else:
-        for k in range(count):
-            target[j + k] = source[i + k]
-
-
-@njit(nogil=True)
-def _pack_transposed(layer, n_rows, n_vectors, parameters, source, packed, place):
-    """Pack a matrix's rows from `source` on as columns; its columns become the rows."""
-    width = lanes(packed)
-    n_columns = layer["n_gates"] * layer["n_units"]
-    panel_row = min(n_vectors, PANEL) * width
-    panel_size = layer["n_vectors"] * width * panel_row
-    for i in range(n_rows):
-        panel = i // (PANEL * width)
-        target = place + panel * panel_size + i % (PANEL * width)
-        for j in range(layer["n_vectors"]):
-            column, count = _column(layer, j, width)
-            for k in range(count):
-                packed[target + (j * width + k) * panel_row] = parameters[
-                    source + i * n_columns + column + k
-                ]
-
-
-@entry_point
-def add_gradients(version):
-    def add_gradients(layers, gradients, gradient):
-        """Write the sum of `gradients` (n, packed size), added in order, to `gradient`."""
-        version  # noqa: B018
-        width = lanes(gradient)
-        for e in range(len(layers)):
-            layer = layers[e]
-            n_columns = layer["n_gates"] * layer["n_units"]
-            n_vectors = layer["n_vectors"]
-            panel_row = min(n_vectors, PANEL) * width
-            for j in range(n_vectors):
-                column, count = _column(layer, j, width)
-                place = layer["parameters"] + column
-                panel = j // PANEL * layer["n_rows"] * panel_row
-                source = layer["gradient"] + panel + j % PANEL * width
-                for _ in range(layer["n_rows"]):
-                    for k in range(count):
-                        total = gradients[0, source + k]
-                        for lane in range(1, len(gradients)):
-                            total += gradients[lane, source + k]
-                        gradient[place + k] = total
-                    source += panel_row
-                    place += n_columns
-
-    return add_gradients

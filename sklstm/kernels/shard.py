@@ -16,18 +16,18 @@ from sklstm.kernels import entry_point
 from sklstm.kernels.cells import lstm_backward, lstm_forward
 from sklstm.kernels.gemm import ADD, K_BLOCK, OVERWRITE, PANEL, Matrix, Panels, gemm
 from sklstm.kernels.layout import (
-    C,
     DC,
     DH,
     DOUT,
     DX,
     GATES,
-    H,
     N_REGIONS,
     OUT,
     TANH_C,
-    Z,
     ZEROS,
+    C,
+    H,
+    Z,
     place_regions,
 )
 from sklstm.kernels.losses import loss_and_gradient
@@ -35,6 +35,7 @@ from sklstm.kernels.simd import (
     flush_denormals,
     lanes,
     load,
+    pointer,
     restore_denormals,
     store,
     where_positive,
@@ -49,19 +50,14 @@ _YES, _NO = np.bool_(True), np.bool_(False)  # not literals: see `gemm`
 
 
 @njit(nogil=True)
-def step_offsets(lengths, samples, first, n):
-    """Return the row at which each step begins, and after the last the total.
-
-    The sequences are ``samples[first : first + n]``, longest first.
-    """
-    n_steps = lengths[samples[first]]
-    offset = np.zeros(n_steps + 1, np.int64)
+def _find_rows(lengths, n, offset):
+    """Write the row at which each step begins, and after the last step how many."""
+    offset[0] = 0
     active = n
-    for t in range(n_steps):
-        while lengths[samples[first + active - 1]] <= t:
+    for t in range(lengths[0]):
+        while lengths[active - 1] <= t:
             active -= 1
         offset[t + 1] = offset[t] + active
-    return offset
 
 
 @njit(nogil=True)
@@ -73,15 +69,15 @@ def _zero(work, place, size):
 
 
 @njit(nogil=True)
-def _position(t, b, reverse, lengths, samples, first):
-    """Return the step of sequence `b` that a direction reads as its step `t`."""
-    return lengths[samples[first + b]] - 1 - t if reverse else t
+def _row(t, b, direction, lengths, offset):
+    """Return the row of the step of sequence `b` that a direction reads as step `t`."""
+    return offset[lengths[b] - 1 - t if direction == 1 else t] + b
 
 
 @njit(nogil=True)
 def _recurrent_forward(
     layers, e, direction, n_directions, places, keep,
-    packed, values, starts, lengths, samples, first, n, offset, work,
+    packed, values, starts, lengths, n, offset, work,
 ):  # fmt: skip
     """Run one direction of a recurrent layer over all steps.
 
@@ -91,7 +87,7 @@ def _recurrent_forward(
     layer = layers[e]
     at = places[e]
     width = lanes(work)
-    n_steps = len(offset) - 1
+    n_steps = lengths[0]
     n_inputs, n_units = layer["n_inputs"], layer["n_units"]
     n_blocks = layer["n_unit_vectors"]
     h_row, z_row, gates_row = n_blocks * width, layer["z_width"], PANEL * width
@@ -108,15 +104,15 @@ def _recurrent_forward(
         gates = at[GATES] + slot * gates_row
         c = at[C] + slot * h_row
         for b in range(active):
-            position = _position(t, b, direction == 1, lengths, samples, first)
             row = z + b * z_row
             if below < 0:
-                source = starts[samples[first + b]] + position
+                position = lengths[b] - 1 - t if direction == 1 else t
+                source = (starts[b] + position) * n_inputs
                 for j in range(n_inputs):
-                    work[row + j] = values[source, j]
+                    work[row + j] = values[source + j]
             else:
-                source = places[below, OUT]
-                source += (offset[position] + b) * layers[below]["above"]
+                source = _row(t, b, direction, lengths, offset)
+                source = places[below, OUT] + source * layers[below]["above"]
                 for j in range(n_inputs):
                     work[row + j] = work[source + j]
             work[row + n_inputs] = 1
@@ -136,8 +132,7 @@ def _recurrent_forward(
         if layer["above"] > 0:
             out = places[e - direction, OUT] + direction * n_units
             for b in range(active):
-                position = _position(t, b, direction == 1, lengths, samples, first)
-                target = out + (offset[position] + b) * layer["above"]
+                target = out + _row(t, b, direction, lengths, offset) * layer["above"]
                 for u in range(n_units):
                     work[target + u] = work[at[H] + b * h_row + u]
 
@@ -145,7 +140,7 @@ def _recurrent_forward(
 @njit(nogil=True)
 def _recurrent_backward(
     layers, e, direction, n_directions, places,
-    packed, lengths, samples, first, n, offset, work, gradient,
+    packed, lengths, n, offset, work, gradient,
 ):  # fmt: skip
     """Take the gradient back through one direction of a recurrent layer.
 
@@ -155,7 +150,7 @@ def _recurrent_backward(
     layer = layers[e]
     at = places[e]
     width = lanes(work)
-    n_steps = len(offset) - 1
+    n_steps = lengths[0]
     n_blocks = layer["n_unit_vectors"]
     h_row, z_row, gates_row = n_blocks * width, layer["z_width"], PANEL * width
     rows = offset[n_steps]
@@ -169,8 +164,7 @@ def _recurrent_backward(
         if layer["above"] > 0:
             out = places[e - direction, DOUT] + direction * layer["n_units"]
             for b in range(active):
-                position = _position(t, b, direction == 1, lengths, samples, first)
-                source = out + (offset[position] + b) * layer["above"]
+                source = out + _row(t, b, direction, lengths, offset) * layer["above"]
                 for u in range(layer["n_units"]):
                     work[at[DH] + b * h_row + u] += work[source + u]
         c_before = at[C] + offset[t - 1] * h_row if t > 0 else at[ZEROS]
@@ -203,7 +197,7 @@ def _recurrent_backward(
             if layer["to_inputs"] >= 0:
                 _pass_down(
                     layers, e, direction, n_directions, places, packed,
-                    lengths, samples, first, offset, t, end, work,
+                    lengths, offset, t, end, work,
                 )  # fmt: skip
             end = start
 
@@ -211,14 +205,14 @@ def _recurrent_backward(
 @njit(nogil=True)
 def _pass_down(
     layers, e, direction, n_directions, places, packed,
-    lengths, samples, first, offset, t_first, end, work,
+    lengths, offset, t_first, end, work,
 ):  # fmt: skip
     """Add the gradient of the inputs, from step `t_first` to row `end`, to DOUT below."""
     layer = layers[e]
     at = places[e]
     width = lanes(work)
     start = offset[t_first]
-    rows = offset[len(offset) - 1]
+    rows = offset[lengths[0]]
     gates_row = PANEL * width
     inputs_row = layer["n_input_vectors"] * width
     panel_row = min(layer["n_input_vectors"], PANEL) * width
@@ -237,11 +231,10 @@ def _pass_down(
     below = e - direction - n_directions
     source = at[DX]
     t = t_first
-    while t < len(offset) - 1 and offset[t] < end:
+    while t < lengths[0] and offset[t] < end:
         for b in range(offset[t + 1] - offset[t]):
-            position = _position(t, b, direction == 1, lengths, samples, first)
-            target = places[below, DOUT]
-            target += (offset[position] + b) * layers[below]["above"]
+            target = _row(t, b, direction, lengths, offset)
+            target = places[below, DOUT] + target * layers[below]["above"]
             for j in range(layer["n_inputs"]):
                 work[target + j] += work[source + j]
             source += inputs_row
@@ -338,13 +331,13 @@ def _dense_backward(layers, e, places, n, packed, work, gradient):
 @njit(nogil=True)
 def _forward(
     layers, n_recurrent, n_directions, places, keep, head,
-    packed, values, starts, lengths, samples, first, n, offset, work,
+    packed, values, starts, lengths, n, offset, work,
 ):  # fmt: skip
     """Run the shard to the raw outputs, or only to what sums each sequence up."""
     for e in range(n_recurrent):
         _recurrent_forward(
             layers, e, e % n_directions, n_directions, places, keep,
-            packed, values, starts, lengths, samples, first, n, offset, work,
+            packed, values, starts, lengths, n, offset, work,
         )  # fmt: skip
     _pool(layers, n_recurrent, n_directions, places, n, work)
     if head:
@@ -355,21 +348,21 @@ def _forward(
 @njit(nogil=True)
 def _backward(
     layers, n_recurrent, n_directions, places,
-    packed, lengths, samples, first, n, offset, work, gradient,
+    packed, lengths, n, offset, work, gradient,
 ):  # fmt: skip
     """Take the gradient in the last layer's GATES back through the whole network."""
     for e in range(len(layers) - 1, n_recurrent - 1, -1):
         _dense_backward(layers, e, places, n, packed, work, gradient)
     _pool_backward(layers, n_recurrent, n_directions, places, n, work)
     for e in range(0, n_recurrent - n_directions, n_directions):
-        _zero(work, places[e, DOUT], offset[len(offset) - 1] * layers[e]["above"])
+        _zero(work, places[e, DOUT], offset[lengths[0]] * layers[e]["above"])
     for e in range(n_recurrent - n_directions, -1, -n_directions):
         for direction in range(n_directions):
             if e < n_recurrent - n_directions:
                 _zero_dh(layers, e + direction, places, n, work)
             _recurrent_backward(
                 layers, e + direction, direction, n_directions, places,
-                packed, lengths, samples, first, n, offset, work, gradient,
+                packed, lengths, n, offset, work, gradient,
             )  # fmt: skip
 
 
@@ -381,8 +374,9 @@ def _zero_dh(layers, e, places, n, work):
 @entry_point
 def gradient_lane(version):
     def gradient_lane(
-        layers, sizes, n_recurrent, n_directions, packed, values, starts, lengths,
-        samples, lane, n_lanes, loss, targets, weights, work, gradient,
+        layers, sizes, n_recurrent, n_directions, packed, values,
+        starts, lengths, samples, lane, n_lanes, work, offset,
+        loss, targets, weights, gradient,
     ):  # fmt: skip
         """Return the loss of every n_lanes-th shard from `lane` on, and its gradient.
 
@@ -391,48 +385,58 @@ def gradient_lane(version):
         layers, sizes : array
             From `layer_table` and `region_sizes`.
         n_recurrent, n_directions : int
+            How many of the layers are recurrent ones; directions of each.
         packed : array
             Read: the packed weights.
         values : array (n_rows, n_channels)
-        starts, lengths : array of int64
-            Read: sample i is ``values[starts[i] : starts[i] + lengths[i]]``.
-        samples : array of int64
-            Read: the minibatch, longest sequence first.
+            Read: the steps of all sequences.
+        starts, lengths : array of int64 (n,)
+            Read: the minibatch, longest sequence first; sequence i is
+            ``values[starts[i] : starts[i] + lengths[i]]``.
+        samples : array of int64 (n,)
+            Read: the rows of `targets` and `weights` of these sequences.
         lane, n_lanes : int
+        work : array
+            Scratch for `workspace_size` values.
+        offset : array of int64
+            Scratch for one more than the longest sequence has steps.
         loss : int
             One of `losses`.
         targets : array (n_samples, n_targets)
+            Read.
         weights : array of float64 (n_samples,)
-        work : array
-            Scratch.
+            Read.
         gradient : array
             Written: the sum of weighted gradients, in packed form.
         """
         version  # noqa: B018
         mode = flush_denormals()
-        _zero(gradient, 0, len(gradient))
+        scratch, rows, out = pointer(work), pointer(offset), pointer(gradient)
+        _zero(out, 0, len(gradient))
         places = np.empty((len(layers), N_REGIONS), np.int64)
+        last = len(layers) - 1
         total = 0.0
         for first in range(lane * SHARD, len(samples), n_lanes * SHARD):
             n = min(SHARD, len(samples) - first)
-            offset = step_offsets(lengths, samples, first, n)
-            steps = offset[len(offset) - 1]
+            steps = lengths[first : first + n].sum()
             place_regions(sizes, steps, steps, n, places)
+            shard = pointer(starts[first:]), pointer(lengths[first:]), n
+            _find_rows(shard[1], n, rows)
             _forward(
                 layers, n_recurrent, n_directions, places, _YES, _YES,
-                packed, values, starts, lengths, samples, first, n, offset, work,
+                pointer(packed), pointer(values), *shard, rows, scratch,
             )  # fmt: skip
-            last = len(layers) - 1
-            row = layers[last]["n_vectors"] * lanes(work)
+            row = layers[last]["n_vectors"] * lanes(scratch)
             for b in range(n):
                 sample = samples[first + b]
                 total += loss_and_gradient(
-                    loss, layers[last]["n_units"], work, places[last, GATES] + b * row,
+                    loss, layers[last]["n_units"],
+                    scratch, places[last, GATES] + b * row,
                     targets, sample, weights[sample],
                 )  # fmt: skip
             _backward(
                 layers, n_recurrent, n_directions, places,
-                packed, lengths, samples, first, n, offset, work, gradient,
+                pointer(packed), shard[1], n, rows, scratch, out,
             )  # fmt: skip
         restore_denormals(mode)
         return total
@@ -443,32 +447,35 @@ def gradient_lane(version):
 @entry_point
 def predict_lane(version):
     def predict_lane(
-        layers, sizes, n_recurrent, n_directions, packed, values, starts, lengths,
-        samples, lane, n_lanes, head, work, output,
+        layers, sizes, n_recurrent, n_directions, packed, values,
+        starts, lengths, samples, lane, n_lanes, work, offset, head, output,
     ):  # fmt: skip
-        """Write the raw outputs of every n_lanes-th shard, or without `head` its states.
+        """Write what the network makes of every n_lanes-th shard from `lane` on.
 
         Parameters as in `gradient_lane`, and:
 
+        head : bool
+            Whether to write raw outputs, or what sums each sequence up.
         output : array (n_samples, n_outputs or n_pooled)
-            Written.
+            Written: its rows `samples`.
         """
         version  # noqa: B018
         mode = flush_denormals()
+        scratch, rows = pointer(work), pointer(offset)
         places = np.empty((len(layers), N_REGIONS), np.int64)
         for first in range(lane * SHARD, len(samples), n_lanes * SHARD):
             n = min(SHARD, len(samples) - first)
-            offset = step_offsets(lengths, samples, first, n)
-            steps = offset[len(offset) - 1]
-            place_regions(sizes, n, steps, n, places)
+            place_regions(sizes, n, lengths[first : first + n].sum(), n, places)
+            shard = pointer(starts[first:]), pointer(lengths[first:]), n
+            _find_rows(shard[1], n, rows)
             _forward(
                 layers, n_recurrent, n_directions, places, _NO, head,
-                packed, values, starts, lengths, samples, first, n, offset, work,
+                pointer(packed), pointer(values), *shard, rows, scratch,
             )  # fmt: skip
             if head:
                 last = len(layers) - 1
                 source = places[last, GATES]
-                row = layers[last]["n_vectors"] * lanes(work)
+                row = layers[last]["n_vectors"] * lanes(scratch)
             else:
                 source = places[n_recurrent, Z]
                 row = layers[n_recurrent]["z_width"]

@@ -1,0 +1,140 @@
+"""Parameters into the packed form that the kernels read, and gradients out of it."""
+
+from numba import njit
+
+from sklstm.kernels import entry_point
+from sklstm.kernels.gemm import PANEL
+from sklstm.kernels.simd import lanes, load, pointer, store
+
+
+@entry_point
+def pack(version):
+    def pack(layers, parameters, packed):
+        """Write the packed form of the parameters.
+
+        Parameters
+        ----------
+        layers : array of LAYER
+        parameters : array (n_parameters,)
+            Read.
+        packed : array (packed_size,)
+            Written, but for what fills the last vectors up: zeros from the start.
+        """
+        version  # noqa: B018
+        source, target = pointer(parameters), pointer(packed)
+        for e in range(len(layers)):
+            layer = layers[e]
+            n_columns = layer["n_gates"] * layer["n_units"]
+            _pack_forward(layer, source, target)
+            if layer["to_inputs"] >= 0:
+                _pack_transposed(
+                    layer, layer["n_inputs"], layer["n_input_vectors"],
+                    source, layer["parameters"], target, layer["to_inputs"],
+                )  # fmt: skip
+            if layer["to_hidden"] >= 0:
+                hidden_rows = (layer["n_inputs"] + 1) * n_columns
+                _pack_transposed(
+                    layer, layer["n_units"], layer["n_unit_vectors"],
+                    source, layer["parameters"] + hidden_rows,
+                    target, layer["to_hidden"],
+                )  # fmt: skip
+
+    return pack
+
+
+@entry_point
+def add_gradients(version):
+    def add_gradients(layers, gradients, gradient):
+        """Add gradients up in the order they are in.
+
+        Parameters
+        ----------
+        layers : array of LAYER
+        gradients : array (n, gradient_size)
+            Read: gradients in packed form.
+        gradient : array (n_parameters,)
+            Written: their sum.
+        """
+        version  # noqa: B018
+        source, target = pointer(gradients), pointer(gradient)
+        n, size = gradients.shape
+        width = lanes(target)
+        for e in range(len(layers)):
+            layer = layers[e]
+            n_columns = layer["n_gates"] * layer["n_units"]
+            panel_row = min(layer["n_vectors"], PANEL) * width
+            for j in range(layer["n_vectors"]):
+                column, count = _column(layer, j, width)
+                place = layer["gradient"] + _vector(layer, j, width)
+                for row in range(layer["n_rows"]):
+                    into = layer["parameters"] + row * n_columns + column
+                    _add(source, place + row * panel_row, n, size, target, into, count)
+
+    return add_gradients
+
+
+@njit(nogil=True)
+def _column(layer, j, width):
+    """Return the matrix's column at which vector `j` begins, and how many it takes."""
+    unit = j // layer["n_gates"] * width
+    gate = j % layer["n_gates"]
+    return gate * layer["n_units"] + unit, min(width, layer["n_units"] - unit)
+
+
+@njit(nogil=True)
+def _vector(layer, j, width):
+    """Return the place of vector `j` of the first row in the layer's packed matrix."""
+    panel_row = min(layer["n_vectors"], PANEL) * width
+    return j // PANEL * layer["n_rows"] * panel_row + j % PANEL * width
+
+
+@njit(nogil=True)
+def _add(source, place, n, size, target, into, count):
+    """Add up `n` vectors, `size` apart in `source`; write `count` values of the sum."""
+    if count == lanes(target):
+        total = load(source, place)
+        for i in range(1, n):
+            total = total + load(source, place + i * size)
+        store(target, into, total)
+    else:
+        for k in range(count):
+            total = source[place + k]
+            for i in range(1, n):
+                total += source[place + i * size + k]
+            target[into + k] = total
+
+
+@njit(nogil=True)
+def _pack_forward(layer, source, target):
+    """Pack a layer's matrix."""
+    width = lanes(target)
+    n_columns = layer["n_gates"] * layer["n_units"]
+    panel_row = min(layer["n_vectors"], PANEL) * width
+    for j in range(layer["n_vectors"]):
+        column, count = _column(layer, j, width)
+        place = layer["forward"] + _vector(layer, j, width)
+        for row in range(layer["n_rows"]):
+            start = layer["parameters"] + row * n_columns + column
+            into = place + row * panel_row
+            if count == width:
+                store(target, into, load(source, start))
+            else:
+                for k in range(count):
+                    target[into + k] = source[start + k]
+
+
+@njit(nogil=True)
+def _pack_transposed(layer, n_rows, n_vectors, source, start, target, place):
+    """Pack a matrix's rows from `start` on as columns; its columns become the rows."""
+    width = lanes(target)
+    n_columns = layer["n_gates"] * layer["n_units"]
+    panel_row = min(n_vectors, PANEL) * width
+    panel_size = layer["n_vectors"] * width * panel_row
+    for i in range(n_rows):
+        panel = i // (PANEL * width)
+        into = place + panel * panel_size + i % (PANEL * width)
+        for j in range(layer["n_vectors"]):
+            column, count = _column(layer, j, width)
+            row = start + i * n_columns + column
+            for k in range(count):
+                target[into + (j * width + k) * panel_row] = source[row + k]
