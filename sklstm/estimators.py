@@ -1,4 +1,4 @@
-"""LSTMClassifier and LSTMRegressor: parameters, documentation, scikit-learn contract."""
+"""LSTMClassifier and LSTMRegressor: parameters, docs, the scikit-learn contract."""
 
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
@@ -404,7 +404,7 @@ class LSTMRegressor(RegressorMixin, _BaseLSTM):
     n_features_in_ : int
         Columns of 2-D X, channels of 3-D and ragged X.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where X was a DataFrame whose columns are all strings.
 
     n_iter_ : int
@@ -448,13 +448,14 @@ class LSTMRegressor(RegressorMixin, _BaseLSTM):
 
     References
     ----------
-    .. [1] S. Hochreiter & J. Schmidhuber, "Long short-term memory", Neural Computation
-       9(8), 1997.
-    .. [2] F. A. Gers, J. Schmidhuber & F. Cummins, "Learning to forget: continual
+    .. [1] Hochreiter, S. & Schmidhuber, J., "Long short-term memory", Neural
+       Computation 9(8), 1997.
+    .. [2] Gers, F. A., Schmidhuber, J. & Cummins, F., "Learning to forget: continual
        prediction with LSTM", Neural Computation 12(10), 2000.
-    .. [3] M. Schuster & K. K. Paliwal, "Bidirectional recurrent neural networks", IEEE
-       Transactions on Signal Processing 45(11), 1997.
-    .. [4] D. P. Kingma & J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+    .. [3] Schuster, M. & Paliwal, K. K., "Bidirectional recurrent neural networks",
+       IEEE Transactions on Signal Processing 45(11), 1997.
+    .. [4] Kingma, D. P. & Ba, J., "Adam: a method for stochastic optimization",
+       ICLR, 2015.
 
     Examples
     --------
@@ -462,9 +463,9 @@ class LSTMRegressor(RegressorMixin, _BaseLSTM):
     >>> from sklstm import LSTMRegressor
     >>> rng = np.random.default_rng(0)
     >>> X = [rng.normal(size=(n_steps, 1)) for n_steps in rng.integers(5, 15, 300)]
-    >>> y = [sequence[0, 0] for sequence in X]  # what the sequence began with
-    >>> model = LSTMRegressor(16, learning_rate_init=0.01, batch_size=32, max_iter=100,
-    ...                       tol=0, random_state=0)
+    >>> y = [sequence.mean() for sequence in X]
+    >>> model = LSTMRegressor(16, learning_rate_init=0.01, batch_size=32,
+    ...                       early_stopping=True, random_state=0)
     >>> bool(model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.9)
     True
     """
@@ -645,7 +646,7 @@ class LSTMClassifier(ClassifierMixin, _BaseLSTM):
     n_features_in_ : int
         Columns of 2-D X, channels of 3-D and ragged X.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where X was a DataFrame whose columns are all strings.
 
     n_iter_ : int
@@ -689,13 +690,14 @@ class LSTMClassifier(ClassifierMixin, _BaseLSTM):
 
     References
     ----------
-    .. [1] S. Hochreiter & J. Schmidhuber, "Long short-term memory", Neural Computation
-       9(8), 1997.
-    .. [2] F. A. Gers, J. Schmidhuber & F. Cummins, "Learning to forget: continual
+    .. [1] Hochreiter, S. & Schmidhuber, J., "Long short-term memory", Neural
+       Computation 9(8), 1997.
+    .. [2] Gers, F. A., Schmidhuber, J. & Cummins, F., "Learning to forget: continual
        prediction with LSTM", Neural Computation 12(10), 2000.
-    .. [3] M. Schuster & K. K. Paliwal, "Bidirectional recurrent neural networks", IEEE
-       Transactions on Signal Processing 45(11), 1997.
-    .. [4] D. P. Kingma & J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+    .. [3] Schuster, M. & Paliwal, K. K., "Bidirectional recurrent neural networks",
+       IEEE Transactions on Signal Processing 45(11), 1997.
+    .. [4] Kingma, D. P. & Ba, J., "Adam: a method for stochastic optimization",
+       ICLR, 2015.
 
     Examples
     --------
@@ -703,9 +705,9 @@ class LSTMClassifier(ClassifierMixin, _BaseLSTM):
     >>> from sklstm import LSTMClassifier
     >>> rng = np.random.default_rng(0)
     >>> X = [rng.normal(size=(n_steps, 2)) for n_steps in rng.integers(5, 15, 300)]
-    >>> y = ["up" if sequence[0, 0] > 0 else "down" for sequence in X]
-    >>> model = LSTMClassifier(16, learning_rate_init=0.01, batch_size=32, max_iter=100,
-    ...                        tol=0, random_state=0)
+    >>> y = ["right" if sequence[-1, 0] > 0 else "left" for sequence in X]
+    >>> model = LSTMClassifier(16, learning_rate_init=0.01, batch_size=32,
+    ...                        early_stopping=True, random_state=0)
     >>> bool(model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.9)
     True
     """

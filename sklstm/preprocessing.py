@@ -126,7 +126,7 @@ class PerStep(
         The fitted transformer.
     n_features_in_ : int
         Number of channels of 3-D or ragged X, of columns of 2-D X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where X is a DataFrame or a list of DataFrames whose
         columns all have names that are strings.
 

@@ -25,7 +25,7 @@ from sklstm._network import Network
 from sklstm._sequences import Sequences
 from sklstm.engines.cpu import CPUEngine
 
-N_SAMPLES = 80
+N_SAMPLES = 50
 OPTIONS = {
     "equal": {"hidden_layer_sizes": (6,)},
     "ragged": {
@@ -60,9 +60,9 @@ def make_data(case):
     estimator, form, _ = CASES[case]
     rng = np.random.default_rng(0)
     if form == "equal":
-        X = rng.normal(size=(N_SAMPLES, 6, 2))
+        X = rng.normal(size=(N_SAMPLES, 4, 2))
     else:
-        lengths = rng.integers(1, 10, size=N_SAMPLES)
+        lengths = rng.integers(1, 7, size=N_SAMPLES)
         X = reference.random_sequences(rng, lengths, 2)
     if estimator is LSTMClassifier:
         return X, rng.integers(3, size=N_SAMPLES)
@@ -75,8 +75,8 @@ def fit(case, n_jobs):
     model = estimator(
         **OPTIONS[form],
         dtype=dtype,
-        batch_size=50,
-        max_iter=3,
+        batch_size=35,
+        max_iter=2,
         random_state=0,
         n_jobs=n_jobs,
     )
@@ -188,21 +188,20 @@ def test_predictions_of_one_model_in_many_threads_at_once(case):
     model = fitted(case, 2)
     ref = predictions(model, X)
     with ThreadPoolExecutor(4) as threads:
-        for comp in threads.map(predictions, [model] * 12, [X] * 12):
+        for comp in threads.map(predictions, [model] * 8, [X] * 8):
             assert_same_bits(comp, ref)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n_threads", [2, 4])
 @pytest.mark.parametrize("n_samples", [1, 16, 17, 100, 600])
-def test_engine_with_any_number_of_threads(n_samples, n_threads, dtype):
+def test_engine_with_any_number_of_threads(n_samples, dtype):
     rng = np.random.default_rng(0)
-    lengths = rng.integers(1, 10, size=n_samples)
+    lengths = rng.integers(1, 4, size=n_samples)
     sequences = reference.random_sequences(rng, lengths, 3)
     sequences = Sequences(*reference.packed(sequences, dtype))
     network = Network(
         n_channels=3,
-        hidden_layer_sizes=(5, 4),
+        hidden_layer_sizes=(3, 2),
         bidirectional=True,
         head_layer_sizes=(4,),
         n_outputs=2,
@@ -210,9 +209,9 @@ def test_engine_with_any_number_of_threads(n_samples, n_threads, dtype):
     parameters = network.initialise(np.random.RandomState(0), dtype=dtype)
     targets = rng.normal(size=(n_samples, 2)).astype(dtype)
     outcomes = []
-    for threads in (1, n_threads, n_threads):
+    for n_threads in (1, 2, 4):
         with CPUEngine(
-            network, loss="squared_error", dtype=dtype, n_threads=threads
+            network, loss="squared_error", dtype=dtype, n_threads=n_threads
         ) as engine:
             loss, gradient = engine.loss_and_gradient(
                 parameters, sequences, np.arange(n_samples), targets, None

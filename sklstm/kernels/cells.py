@@ -96,7 +96,7 @@ def sigmoid(x):
 
 @njit(nogil=True)
 def lstm_forward(work, n, n_blocks, gates, panel, c_before, c, tanh_c, h):
-    """Advance `n` sequences by a step (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
+    """Advance `n` sequences by a step (Gers, Schmidhuber & Cummins 2000).
 
     Parameters
     ----------

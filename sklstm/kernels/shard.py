@@ -207,7 +207,7 @@ def _pass_down(
     layers, e, direction, n_directions, places, packed,
     lengths, offset, t_first, end, work,
 ):  # fmt: skip
-    """Add the gradient of the inputs, from step `t_first` to row `end`, to DOUT below."""
+    """Add the inputs' gradient, from step `t_first` to row `end`, to DOUT below."""
     layer = layers[e]
     at = places[e]
     width = lanes(work)
