@@ -87,6 +87,6 @@ class TorchRegressor(RegressorMixin, _TorchLSTM):
 
 def _tensors(X):
     """Return sequences padded to the longest (n, n_steps, n_channels), and lengths."""
-    parts = [torch.as_tensor(part, dtype=torch.float32) for part in X]
+    parts = [torch.tensor(part, dtype=torch.float32) for part in X]
     lengths = torch.tensor([len(part) for part in parts])
     return pad_sequence(parts, batch_first=True), lengths

@@ -13,7 +13,7 @@ import operator
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core.registry import cpu_target
 from numba.extending import (
     lower_builtin,
@@ -38,6 +38,7 @@ VECTOR_BYTES = _vector_bytes(FEATURES)
 # Registers that hold vectors: what bounds the tile of the matrix product.
 N_REGISTERS = 32 if VECTOR_BYTES == 64 or "+neon" in FEATURES else 16
 ON_X86 = "+sse2" in FEATURES.split(",")
+IN_PYTHON = bool(config.DISABLE_JIT)
 
 
 def lanes_of(dtype):
