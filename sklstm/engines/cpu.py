@@ -6,7 +6,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from sklstm.kernels import layout, losses
+from sklstm.kernels import layout, losses, outline
 from sklstm.kernels.packing import add_gradients, pack
 from sklstm.kernels.shard import SHARD, gradient_lane, predict_lane
 
@@ -31,6 +31,7 @@ class CPUEngine:
     """
 
     def __init__(self, network, *, loss, dtype, n_threads):
+        outline.ready(dtype)
         self._network = network
         self._loss = losses.KINDS[loss]
         self._dtype = np.dtype(dtype)

@@ -24,12 +24,19 @@ def entry_point(make):
     closes over is part of its key in the cache, which by itself sees only changes in
     the file that the kernel is written in.
     """
-    kernel = make(KERNEL_VERSION)
+    return compile_cached(functools.partial(njit, nogil=True), make(KERNEL_VERSION))
+
+
+def compile_cached(compiler, kernel):
+    """Return ``compiler(cache=True)(kernel)``; no cache where no folder can be written.
+
+    Numba never takes a folder that others can write to: the cache holds code.
+    """
     try:
-        return njit(nogil=True, cache=True)(kernel)
-    except RuntimeError:  # no folder for the cache can be written
+        return compiler(cache=True)(kernel)
+    except RuntimeError:
         _warn_uncached()
-        return njit(nogil=True)(kernel)
+        return compiler()(kernel)
 
 
 @functools.cache

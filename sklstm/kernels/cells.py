@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
+from sklstm.kernels.outline import out_of_line
 from sklstm.kernels.simd import (
     VectorType,
     copysign,
@@ -20,7 +21,6 @@ from sklstm.kernels.simd import (
     load,
     maximum,
     minimum,
-    never_inline,
     round_even,
     store,
 )
@@ -94,81 +94,89 @@ def sigmoid(x):
     return fma(tanh(x * 0.5), 0.5, 0.5)
 
 
-@njit(nogil=True)
-def lstm_forward(work, n, n_blocks, gates, panel, c_before, c, tanh_c, h):
-    """Advance `n` sequences by a step (Gers, Schmidhuber & Cummins 2000).
+@out_of_line("p iiii iiii")
+def lstm_forward(version):
+    def lstm_forward(work, n, n_blocks, gates, panel, c_before, c, tanh_c, h):
+        """Advance `n` sequences by a step (Gers, Schmidhuber & Cummins 2000).
 
-    Parameters
-    ----------
-    work : array
-        Holds all that follows; the others are places in it.
-    n, n_blocks : int
-        Sequences; vectors of hidden units.
-    gates, panel : int
-        Pre-activations on entry, activations on return; row b of unit block p is the
-        four vectors from ``gates + p*panel + b*4*lanes``.
-    c_before, c, tanh_c, h : int
-        Rows of ``n_blocks*lanes``: the cell state before (read) and after this step,
-        its tanh, and the hidden state (all written).
-    """
-    never_inline()
-    width = lanes(work)
-    for p in range(n_blocks):
-        for b in range(n):
-            z = gates + p * panel + b * N_GATES * width
-            u = (b * n_blocks + p) * width
-            i = sigmoid(load(work, z))
-            f = sigmoid(load(work, z + width))
-            g = tanh(load(work, z + 2 * width))
-            o = sigmoid(load(work, z + 3 * width))
+        Parameters
+        ----------
+        work : array
+            Holds all that follows; the others are places in it.
+        n, n_blocks : int
+            Sequences; vectors of hidden units.
+        gates, panel : int
+            Pre-activations on entry, activations on return; row b of unit block p is
+            the four vectors from ``gates + p*panel + b*4*lanes``.
+        c_before, c, tanh_c, h : int
+            Rows of ``n_blocks*lanes``: the cell state before (read) and after this
+            step, its tanh, and the hidden state (all written).
+        """
+        version  # noqa: B018
+        width = lanes(work)
+        for p in range(n_blocks):
+            for b in range(n):
+                z = gates + p * panel + b * N_GATES * width
+                u = (b * n_blocks + p) * width
+                i = sigmoid(load(work, z))
+                f = sigmoid(load(work, z + width))
+                g = tanh(load(work, z + 2 * width))
+                o = sigmoid(load(work, z + 3 * width))
 
-            c_now = fma(f, load(work, c_before + u), i * g)
-            tanh_c_now = tanh(c_now)
+                c_now = fma(f, load(work, c_before + u), i * g)
+                tanh_c_now = tanh(c_now)
 
-            store(work, h + u, o * tanh_c_now)
-            store(work, c + u, c_now)
-            store(work, tanh_c + u, tanh_c_now)
-            store(work, z, i)
-            store(work, z + width, f)
-            store(work, z + 2 * width, g)
-            store(work, z + 3 * width, o)
+                store(work, h + u, o * tanh_c_now)
+                store(work, c + u, c_now)
+                store(work, tanh_c + u, tanh_c_now)
+                store(work, z, i)
+                store(work, z + width, f)
+                store(work, z + 2 * width, g)
+                store(work, z + 3 * width, o)
+
+    return lstm_forward
 
 
-@njit(nogil=True)
-def lstm_backward(work, n, n_blocks, gates, panel, c_before, tanh_c, dh, dc):
-    """Take the gradient of `n` sequences back by a step.
+@out_of_line("p iiii iiii")
+def lstm_backward(version):
+    def lstm_backward(work, n, n_blocks, gates, panel, c_before, tanh_c, dh, dc):
+        """Take the gradient of `n` sequences back by a step.
 
-    Parameters as in `lstm_forward`, and:
+        Parameters as in `lstm_forward`, and:
 
-    gates : int
-        Activations on entry, gradients of the pre-activations on return.
-    dh : int
-        Rows of the gradient of the hidden state; read.
-    dc : int
-        Rows of the gradient of the cell state: that of this step but for the part that
-        comes through h on entry, that of the step before on return.
-    """
-    never_inline()
-    width = lanes(work)
-    for p in range(n_blocks):
-        for b in range(n):
-            z = gates + p * panel + b * N_GATES * width
-            u = (b * n_blocks + p) * width
-            i = load(work, z)
-            f = load(work, z + width)
-            g = load(work, z + 2 * width)
-            o = load(work, z + 3 * width)
-            tanh_c_now = load(work, tanh_c + u)
-            dh_now = load(work, dh + u)
+        gates : int
+            Activations on entry, gradients of the pre-activations on return.
+        dh : int
+            Rows of the gradient of the hidden state; read.
+        dc : int
+            Rows of the gradient of the cell state: that of this step but for the part
+            that comes through h on entry, that of the step before on return.
+        """
+        version  # noqa: B018
+        width = lanes(work)
+        for p in range(n_blocks):
+            for b in range(n):
+                z = gates + p * panel + b * N_GATES * width
+                u = (b * n_blocks + p) * width
+                i = load(work, z)
+                f = load(work, z + width)
+                g = load(work, z + 2 * width)
+                o = load(work, z + 3 * width)
+                tanh_c_now = load(work, tanh_c + u)
+                dh_now = load(work, dh + u)
 
-            do = dh_now * tanh_c_now
-            dc_now = fma(dh_now * o, 1.0 - tanh_c_now * tanh_c_now, load(work, dc + u))
-            di = dc_now * g
-            df = dc_now * load(work, c_before + u)
-            dg = dc_now * i
+                do = dh_now * tanh_c_now
+                dc_now = fma(
+                    dh_now * o, 1.0 - tanh_c_now * tanh_c_now, load(work, dc + u)
+                )
+                di = dc_now * g
+                df = dc_now * load(work, c_before + u)
+                dg = dc_now * i
 
-            store(work, dc + u, dc_now * f)
-            store(work, z, di * i * (1.0 - i))
-            store(work, z + width, df * f * (1.0 - f))
-            store(work, z + 2 * width, dg * (1.0 - g * g))
-            store(work, z + 3 * width, do * o * (1.0 - o))
+                store(work, dc + u, dc_now * f)
+                store(work, z, di * i * (1.0 - i))
+                store(work, z + width, df * f * (1.0 - f))
+                store(work, z + 2 * width, dg * (1.0 - g * g))
+                store(work, z + 3 * width, do * o * (1.0 - o))
+
+    return lstm_backward

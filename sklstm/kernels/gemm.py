@@ -13,12 +13,12 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import lower_builtin, type_callable
 
+from sklstm.kernels.outline import out_of_line
 from sklstm.kernels.simd import (
     N_REGISTERS,
     VectorType,
     call_intrinsic,
     lanes,
-    never_inline,
     splat_value,
     vector_pointer,
 )
@@ -28,10 +28,7 @@ PANEL = 4  # vectors in a row of a panel
 # 4 x 64 bytes are 32 KiB, which leaves room in an L1 cache of 48 KiB.
 K_BLOCK = 128
 
-# What `gemm` does to C. Numba would compile a kernel anew for each literal argument,
-# which NumPy's scalars are not.
-OVERWRITE = np.bool_(False)
-ADD = np.bool_(True)
+OVERWRITE, ADD = np.intp(0), np.intp(1)  # what `gemm` does to C
 
 
 class Matrix(NamedTuple):
@@ -168,35 +165,35 @@ def _make_stripe(n_vectors, heights):
     tile_high, tile_4, tile_2, tile_1 = (_make_tile(h, n_vectors) for h in heights)
 
     @njit(nogil=True)
-    def stripe(accumulate, m, k, a, b, b_start, c, c_start):
+    def stripe(accumulate, m, k, a, b, b_start, b_row, c, c_start, c_row):
         row = 0
         while row < m:
             left = m - row
             a_start = a.start + row * a.row
-            c_row = c_start + row * c.row
+            c_place = c_start + row * c_row
             # Eight rows are better cut 4 + 4 than 6 + 2.
             if left >= highest and (left != 8 or highest == 8):
                 tile_high(
                     accumulate, k, a.values, a_start, a.row, a.col,
-                    b.values, b_start, b.row, c.values, c_row, c.row,
+                    b, b_start, b_row, c, c_place, c_row,
                 )  # fmt: skip
                 row += highest
             elif left >= 4:
                 tile_4(
                     accumulate, k, a.values, a_start, a.row, a.col,
-                    b.values, b_start, b.row, c.values, c_row, c.row,
+                    b, b_start, b_row, c, c_place, c_row,
                 )  # fmt: skip
                 row += 4
             elif left >= 2:
                 tile_2(
                     accumulate, k, a.values, a_start, a.row, a.col,
-                    b.values, b_start, b.row, c.values, c_row, c.row,
+                    b, b_start, b_row, c, c_place, c_row,
                 )  # fmt: skip
                 row += 2
             else:
                 tile_1(
                     accumulate, k, a.values, a_start, a.row, a.col,
-                    b.values, b_start, b.row, c.values, c_row, c.row,
+                    b, b_start, b_row, c, c_place, c_row,
                 )  # fmt: skip
                 row += 1
 
@@ -209,45 +206,59 @@ _stripe_2 = _make_stripe(2, (8, 4, 2, 1)) if _WIDEST == 4 else _stripe_widest
 _stripe_1 = _make_stripe(1, (8, 4, 2, 1))
 
 
-@njit(nogil=True)
-def gemm(accumulate, m, n_vectors, k, a, b, c):
-    """Compute ``C = A @ B`` (OVERWRITE) or ``C += A @ B`` (ADD).
+@out_of_line("iiii piii piii piii")
+def gemm(version):
+    def gemm(
+        accumulate, m, n_vectors, k,
+        a, a_start, a_row, a_col,
+        b, b_start, b_panel, b_row,
+        c, c_start, c_panel, c_row,
+    ):  # fmt: skip
+        """Compute ``C = A @ B`` (OVERWRITE) or ``C += A @ B`` (ADD).
 
-    Each element is summed over k in order, whatever the tile that it falls in: a row
-    of C depends on its row of A alone, to the last bit.
+        Each element is summed over k in order, whatever the tile that it falls in: a
+        row of C depends on its row of A alone, to the last bit.
 
-    Parameters
-    ----------
-    accumulate : bool
-        OVERWRITE or ADD.
-    m, n_vectors, k : int
-        Rows of A and C, vectors in a row of B and C, columns of A; all at least 1.
-    a : Matrix
-        Read. (m, k)
-    b : Panels
-        Read. (k, n_vectors)
-    c : Panels
-        Written. (m, n_vectors)
-    """
-    never_inline()
-    width = lanes(c.values)
-    for first in range(0, n_vectors, PANEL):
-        panel = first // PANEL
-        last = min(n_vectors - first, PANEL)
-        for k_start in range(0, k, K_BLOCK):
-            depth = min(K_BLOCK, k - k_start)
-            add = accumulate or k_start > 0
-            a_block = Matrix(a.values, a.start + k_start * a.col, a.row, a.col)
-            j = 0
-            while j < last:
-                b_start = b.start + panel * b.panel + k_start * b.row + j * width
-                c_start = c.start + panel * c.panel + j * width
-                if last - j >= _WIDEST:
-                    _stripe_widest(add, m, depth, a_block, b, b_start, c, c_start)
-                    j += _WIDEST
-                elif last - j >= 2:
-                    _stripe_2(add, m, depth, a_block, b, b_start, c, c_start)
-                    j += 2
-                else:
-                    _stripe_1(add, m, depth, a_block, b, b_start, c, c_start)
-                    j += 1
+        Parameters
+        ----------
+        accumulate : int
+            OVERWRITE or ADD.
+        m, n_vectors, k : int
+            Rows of A and C, vectors in a row of B and C, columns of A; at least 1.
+        a, a_start, a_row, a_col
+            A `Matrix` (m, k); read.
+        b, b_start, b_panel, b_row
+            `Panels` (k, n_vectors); read.
+        c, c_start, c_panel, c_row
+            `Panels` (m, n_vectors); written.
+        """
+        version  # noqa: B018
+        width = lanes(c)
+        for first in range(0, n_vectors, PANEL):
+            panel = first // PANEL
+            last = min(n_vectors - first, PANEL)
+            for k_start in range(0, k, K_BLOCK):
+                depth = min(K_BLOCK, k - k_start)
+                add = accumulate != 0 or k_start > 0
+                block = Matrix(a, a_start + k_start * a_col, a_row, a_col)
+                j = 0
+                while j < last:
+                    b_place = b_start + panel * b_panel + k_start * b_row + j * width
+                    c_place = c_start + panel * c_panel + j * width
+                    if last - j >= _WIDEST:
+                        _stripe_widest(
+                            add, m, depth, block, b, b_place, b_row, c, c_place, c_row
+                        )
+                        j += _WIDEST
+                    elif last - j >= 2:
+                        _stripe_2(
+                            add, m, depth, block, b, b_place, b_row, c, c_place, c_row
+                        )
+                        j += 2
+                    else:
+                        _stripe_1(
+                            add, m, depth, block, b, b_place, b_row, c, c_place, c_row
+                        )
+                        j += 1
+
+    return gemm

@@ -46,7 +46,8 @@ from sklstm.kernels.simd import (
 # would leave threads without work in small minibatches.
 SHARD = 16
 
-_YES, _NO = np.bool_(True), np.bool_(False)  # not literals: see `gemm`
+# Numba compiles a kernel anew for each literal argument, which these are not.
+_YES, _NO = np.bool_(True), np.bool_(False)
 
 
 @njit(nogil=True)
@@ -175,7 +176,7 @@ def _recurrent_backward(
         if t > 0:
             for p in range(n_blocks):
                 gemm(
-                    p > 0, active, n_blocks, gates_row,
+                    min(p, 1), active, n_blocks, gates_row,
                     Matrix(work, gates + p * rows * gates_row, gates_row, 1),
                     Panels(
                         packed, layer["to_hidden"] + p * gates_row * hidden_row,
@@ -218,7 +219,7 @@ def _pass_down(
     panel_row = min(layer["n_input_vectors"], PANEL) * width
     for p in range(layer["n_unit_vectors"]):
         gemm(
-            p > 0, end - start, layer["n_input_vectors"], gates_row,
+            min(p, 1), end - start, layer["n_input_vectors"], gates_row,
             Matrix(
                 work, at[GATES] + (p * rows + start) * gates_row, gates_row, 1
             ),

@@ -380,22 +380,3 @@ def _lower_restore_denormals(context, builder, sig, args):
         builder.store(args[0], pointer)
         _control_register(builder, "ldmxcsr", pointer)
     return context.get_dummy_value()
-
-
-# ---------------------------------------------------------------------------
-# Inlining
-
-
-def never_inline():
-    """Keep the calling kernel out of line: each copy of it would be compiled anew."""
-
-
-@type_callable(never_inline)
-def _type_never_inline(context):
-    return lambda: types.none
-
-
-@lower_builtin(never_inline)
-def _lower_never_inline(context, builder, sig, args):
-    builder.function.attributes.add("noinline")
-    return context.get_dummy_value()

@@ -1,0 +1,98 @@
+"""Kernels kept out of line: compiled once, and called by a symbol.
+
+Numba links a copy of all that a kernel calls into it, and optimises the copy again on
+every level of calls: for the matrix product, which most other kernels call, half a
+second each time. An out-of-line kernel is compiled by itself behind the interface of C;
+its callers only know its symbol.
+"""
+
+import functools
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import cfunc, from_dtype, types
+from numba.core import cgutils
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import lower_builtin
+
+from sklstm.kernels import KERNEL_VERSION, compile_cached
+from sklstm.kernels.simd import IN_PYTHON
+
+_SYMBOLS = []
+
+
+def out_of_line(arguments):
+    """Return a decorator for ``make``, where ``make(version)`` returns the kernel.
+
+    The kernel must be made `ready` for the dtype before the first call. Where its
+    callers pass a tuple, it takes the fields.
+
+    Parameters
+    ----------
+    arguments : str
+        For each argument of the kernel "p" for a pointer or "i" for an integer.
+    """
+
+    def decorate(make):
+        kernel = make(KERNEL_VERSION)
+
+        def call(*args):
+            fields = [arg if isinstance(arg, tuple) else (arg,) for arg in args]
+            return kernel(*(value for values in fields for value in values))
+
+        if not IN_PYTHON:
+            _let_kernels_call(call, _symbol_of(kernel, arguments))
+        return call
+
+    return decorate
+
+
+def ready(dtype):
+    """Compile all out-of-line kernels for pointers to `dtype`, or load them."""
+    if not IN_PYTHON:
+        for symbol in _SYMBOLS:
+            symbol(from_dtype(dtype))
+
+
+def _symbol_of(kernel, arguments):
+    """Return a function that compiles `kernel` for a dtype and returns its symbol."""
+
+    @functools.cache
+    def symbol(dtype):
+        kinds = {"p": types.CPointer(dtype), "i": types.intp}
+        interface = types.void(*(kinds[kind] for kind in arguments.replace(" ", "")))
+        compiled = compile_cached(functools.partial(cfunc, interface), kernel)
+        name = f"sklstm.{kernel.__name__}.{dtype}.{KERNEL_VERSION}"
+        llvm.add_symbol(name, compiled.address)
+        symbol.kept[dtype] = compiled  # its code lives as long as it does
+        return name
+
+    symbol.kept = {}
+    _SYMBOLS.append(symbol)
+    return symbol
+
+
+def _let_kernels_call(call, symbol):
+    """Let kernels call `call`, to mean a call of the `symbol`."""
+
+    class _Template(AbstractTemplate):
+        key = call
+
+        def generic(self, args, kws):
+            return signature(types.none, *args)
+
+    infer_global(call, types.Function(_Template))
+
+    @lower_builtin(call, types.VarArg(types.Any))
+    def _lower(context, builder, sig, args):
+        kinds, values = [], []
+        for kind, value in zip(sig.args, args, strict=True):
+            is_tuple = isinstance(kind, types.BaseTuple)
+            kinds += kind.types if is_tuple else [kind]
+            values += cgutils.unpack_tuple(builder, value) if is_tuple else [value]
+        pointer = next(kind for kind in kinds if isinstance(kind, types.CPointer))
+        interface = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+        name = symbol(pointer.dtype)
+        function = cgutils.get_or_insert_function(builder.module, interface, name)
+        builder.call(function, values)
+        return context.get_dummy_value()
