@@ -1,310 +1,13 @@
 """LSTMClassifier and LSTMRegressor: parameters, docs, the scikit-learn contract."""
 
-from abc import ABCMeta, abstractmethod
-from numbers import Integral, Real
-
-import numpy as np
-from joblib import effective_n_jobs
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    RegressorMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from sklstm._network import Network
-from sklstm._optimizers import Adam
-from sklstm._sequences import validate_sequences
+from sklstm._base import BaseLSTM
 from sklstm._targets import ClassTargets, RegressionTargets, check_classes, check_real
-from sklstm._training import Schedule, train
-from sklstm.engines.cpu import CPUEngine
 
 
-class _BaseLSTM(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
-):
-    """What regressor and classifier share: everything but the targets."""
-
-    _parameter_constraints = {
-        "hidden_layer_sizes": [
-            "array-like",
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "bidirectional": ["boolean"],
-        "head_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "n_channels": [Interval(Integral, 1, None, closed="left"), None],
-        "window": [Interval(Integral, 1, None, closed="left"), None],
-        "group_column": [str, Integral, None],
-        "solver": [StrOptions({"adam"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "dtype": [StrOptions({"float32", "float64"})],
-        "n_jobs": [Integral, None],
-    }
-
-    @abstractmethod
-    def _make_targets(self, y, weights):
-        """Return what turns validated `y` into kernel targets and back."""
-
-    @abstractmethod
-    def _check_y(self, y, n_samples):
-        """Return `y` validated."""
-
-    @staticmethod
-    @abstractmethod
-    def _validation_score(y, prediction, weights):
-        """Return the score that early stopping watches."""
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
-        """Fit the network to sequences X and targets y.
-
-        Parameters
-        ----------
-        X : array-like or list of array-likes
-            The sequences: 3-D ``(n_samples, n_steps, n_channels)``; a list of arrays
-            ``(n_steps_i, n_channels)`` or ``(n_steps_i,)``; 2-D ``(n_samples,
-            n_features)``, each row a sequence; or with `window` 2-D ``(n_steps,
-            n_features)``, each row a step.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            One target, or several, for each sequence (with `window`: for each row).
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each sample, at least 0; None means equal weights. With `window`
-            a row of weight 0 still is context for the rows that follow it.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError or TypeError
-            If an argument or parameter cannot be used; the message names it.
-        """
-        hidden_layer_sizes = _layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
-        head_layer_sizes = _layer_sizes("head_layer_sizes", self.head_layer_sizes)
-        if not hidden_layer_sizes:
-            raise ValueError(
-                "hidden_layer_sizes is empty: expected at least one layer."
-            )
-        sequences = self._sequences(X, reset=True)
-        y = self._check_y(y, len(sequences))
-        weights = _check_sample_weight(
-            sample_weight,
-            sequences.starts,
-            dtype=np.float64,
-            ensure_non_negative=True,
-        )
-        random_state = check_random_state(self.random_state)
-        targets = self._make_targets(y, weights)
-        network = Network(
-            sequences.n_channels,
-            hidden_layer_sizes,
-            self.bidirectional,
-            head_layer_sizes,
-            targets.n_outputs,
-        )
-        parameters = network.initialise(random_state, np.dtype(self.dtype))
-        # What has no weight takes no part, as if it were not there.
-        rows = np.flatnonzero(weights)
-        held_out = None
-        if self.early_stopping:
-            rows, held_out = self._split(rows, y, sequences.series, random_state)
-        optimizer = Adam(
-            len(parameters), parameters.dtype, self.beta_1, self.beta_2, self.epsilon
-        )
-
-        with self._engine(network, targets, parameters.dtype) as engine:
-            validation_score = None
-            if held_out is not None:
-                part = sequences.take(held_out)
-
-                def validation_score():
-                    prediction = targets.decode(engine.predict(parameters, part))
-                    return self._validation_score(
-                        y[held_out], prediction, weights[held_out]
-                    )
-
-            history = train(
-                engine,
-                optimizer,
-                parameters,
-                network.penalised(),
-                sequences,
-                rows,
-                targets.encode(y, parameters.dtype),
-                weights,
-                self._schedule(len(rows)),
-                random_state,
-                validation_score,
-            )
-        self._network, self._parameters, self._targets = network, parameters, targets
-        self._set_fitted_attributes(history, len(rows))
-        return self
-
-    def predict(self, X):
-        """Predict the target of each sequence.
-
-        Parameters
-        ----------
-        X : array-like or list of array-likes
-            Sequences in any of the forms that `fit` takes, with as many channels.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions, shaped as `y` was in `fit`.
-        """
-        raw = self._raw_outputs(X)
-        return self._targets.decode(raw)
-
-    def transform(self, X):
-        """Return the hidden state that sums each sequence up, to use as features.
-
-        Parameters
-        ----------
-        X : array-like or list of array-likes
-            Sequences in any of the forms that `fit` takes, with as many channels.
-
-        Returns
-        -------
-        states : ndarray of shape (n_samples, n_directions * n_hidden), dtype float64
-            The top layer's hidden state at the last step; with `bidirectional`, next
-            to it that of the backward direction at the first step.
-        """
-        check_is_fitted(self)
-        sequences = self._sequences(X, reset=False)
-        with self._fitted_engine() as engine:
-            return engine.transform(self._parameters, sequences).astype(np.float64)
-
-    @property
-    def weights_(self):
-        """Named weights: writable views into the network's parameters."""
-        check_is_fitted(self)
-        return self._network.views(self._parameters)
-
-    @property
-    def _n_features_out(self):
-        return self._network.n_pooled
-
-    def _raw_outputs(self, X):
-        check_is_fitted(self)
-        sequences = self._sequences(X, reset=False)
-        with self._fitted_engine() as engine:
-            return engine.predict(self._parameters, sequences)
-
-    def _sequences(self, X, reset):
-        return validate_sequences(
-            self,
-            X,
-            dtype=np.dtype(self.dtype) if reset else self._parameters.dtype,
-            reset=reset,
-            n_channels=self.n_channels,
-            window=self.window,
-            group_column=self.group_column,
-        )
-
-    def _engine(self, network, targets, dtype):
-        return CPUEngine(
-            network,
-            loss=targets.loss,
-            dtype=dtype,
-            n_threads=effective_n_jobs(self.n_jobs),
-        )
-
-    def _fitted_engine(self):
-        return self._engine(self._network, self._targets, self._parameters.dtype)
-
-    def _schedule(self, n_samples):
-        batch_size = 200 if self.batch_size == "auto" else self.batch_size
-        return Schedule(
-            learning_rate_init=self.learning_rate_init,
-            max_iter=self.max_iter,
-            batch_size=min(batch_size, n_samples),
-            shuffle=self.shuffle,
-            alpha=self.alpha,
-            max_grad_norm=self.max_grad_norm,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            verbose=bool(self.verbose),
-        )
-
-    def _split(self, rows, y, series, random_state):
-        """Return the samples to train on, and those held out for early stopping."""
-        if series is not None:
-            train_rows, held_out = _split_series(
-                rows, series[rows], self.validation_fraction
-            )
-        else:
-            train_rows, held_out = train_test_split(
-                rows,
-                random_state=random_state,
-                test_size=self.validation_fraction,
-                stratify=self._stratify(y[rows]),
-            )
-        if len(held_out) < 2 or len(train_rows) == 0:
-            raise ValueError(
-                f"early_stopping holds out {len(held_out)} of {len(rows)} samples, too "
-                "few to score: raise validation_fraction, or pass more samples."
-            )
-        return train_rows, held_out
-
-    def _stratify(self, y):
-        """Return the classes that held-out samples are to be drawn from alike."""
-        return None
-
-    def _set_fitted_attributes(self, history, n_samples):
-        self.n_outputs_ = self._targets.n_outputs
-        self.out_activation_ = self._targets.out_activation
-        n_recurrent = self._network.n_recurrent // self._network.n_directions
-        n_dense = len(self._network.layers) - self._network.n_recurrent
-        self.n_layers_ = 1 + n_recurrent + n_dense
-        self.n_iter_ = len(history.losses)
-        self.t_ = self.n_iter_ * n_samples
-        self.loss_curve_ = history.losses
-        self.loss_ = history.losses[-1]
-        self.grad_norm_curve_ = history.gradient_norms
-        if self.early_stopping:
-            self.validation_scores_ = history.validation_scores
-            self.best_validation_score_ = max(history.validation_scores)
-            self.best_loss_ = None
-        else:
-            self.validation_scores_ = None
-            self.best_validation_score_ = None
-            self.best_loss_ = min(history.losses)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = True
-        tags.input_tags.three_d_array = True
-        return tags
-
-
-class LSTMRegressor(RegressorMixin, _BaseLSTM):
+class LSTMRegressor(RegressorMixin, BaseLSTM):
     """Long short-term memory (LSTM) network for regression on sequences.
 
     The network reads a sequence step by step through gated cells [1]_ [2]_, optionally
@@ -471,7 +174,7 @@ class LSTMRegressor(RegressorMixin, _BaseLSTM):
     """
 
     _parameter_constraints = {
-        **_BaseLSTM._parameter_constraints,
+        **BaseLSTM._parameter_constraints,
         "normalize_y": ["boolean"],
     }
 
@@ -537,7 +240,7 @@ class LSTMRegressor(RegressorMixin, _BaseLSTM):
         return RegressionTargets(y, weights, self.normalize_y)
 
     @staticmethod
-    def _validation_score(y, prediction, weights):
+    def _score(y, prediction, weights):
         return r2_score(y, prediction, sample_weight=weights)
 
     def __sklearn_tags__(self):
@@ -546,7 +249,7 @@ class LSTMRegressor(RegressorMixin, _BaseLSTM):
         return tags
 
 
-class LSTMClassifier(ClassifierMixin, _BaseLSTM):
+class LSTMClassifier(ClassifierMixin, BaseLSTM):
     """Long short-term memory (LSTM) network for classification of sequences.
 
     The network reads a sequence step by step through gated cells [1]_ [2]_, optionally
@@ -807,7 +510,7 @@ class LSTMClassifier(ClassifierMixin, _BaseLSTM):
         return y if y.ndim == 1 else None
 
     @staticmethod
-    def _validation_score(y, prediction, weights):
+    def _score(y, prediction, weights):
         return accuracy_score(y, prediction, sample_weight=weights)
 
     def _set_fitted_attributes(self, history, n_samples):
@@ -818,23 +521,3 @@ class LSTMClassifier(ClassifierMixin, _BaseLSTM):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _layer_sizes(name, sizes):
-    """Return layer sizes as a tuple; an int is one layer."""
-    sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-    for size in sizes:
-        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
-            raise ValueError(
-                f"{name} must be whole numbers of at least 1: got {sizes}."
-            )
-    return tuple(int(size) for size in sizes)
-
-
-def _split_series(rows, series, fraction):
-    """Split off the last `fraction` of the `rows` of each series."""
-    order = np.argsort(series, kind="stable")
-    _, sizes = np.unique(series, return_counts=True)
-    place = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    held_out = place >= np.repeat(sizes - np.floor(fraction * sizes), sizes)
-    return np.sort(rows[order[~held_out]]), np.sort(rows[order[held_out]])

@@ -13,7 +13,7 @@ import operator
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import config, njit, types
 from numba.core.registry import cpu_target
 from numba.extending import (
     lower_builtin,
@@ -320,6 +320,14 @@ _on_vectors(maximum, 2, _emit_maximum)
 _on_vectors(divide, 2, _emit_divide)
 _on_vectors(where_positive, 2, _emit_where_positive)
 _on_vectors(exp2_of_whole, 1, _emit_exp2_of_whole)
+
+
+@njit(nogil=True)
+def zero(values, index, size):
+    """Write zeros to ``values[index : index + size]``: whole vectors."""
+    nothing = zeros_like(values)
+    for i in range(index, index + size, lanes(values)):
+        store(values, i, nothing)
 
 
 # ---------------------------------------------------------------------------
