@@ -33,11 +33,11 @@ def _vector_bytes(features):
     return 16
 
 
-_, _, FEATURES = cpu_target.target_context.codegen().magic_tuple()
+_TRIPLE, _, FEATURES = cpu_target.target_context.codegen().magic_tuple()
 VECTOR_BYTES = _vector_bytes(FEATURES)
 # Registers that hold vectors: what bounds the tile of the matrix product.
 N_REGISTERS = 32 if VECTOR_BYTES == 64 or "+neon" in FEATURES else 16
-ON_X86 = "+sse2" in FEATURES.split(",")
+ON_X86 = _TRIPLE.startswith(("x86", "i686"))
 IN_PYTHON = bool(config.DISABLE_JIT)
 
 
