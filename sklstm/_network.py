@@ -144,17 +144,17 @@ class Network:
         return mask
 
     def initialise(self, random_state, dtype):
-        """Draw the parameters.
+        """Draw the parameters as PyTorch does.
 
-        Weights and biases are uniform on +-1/sqrt(units) in a recurrent layer and on
-        +-1/sqrt(inputs) in a dense one, as in PyTorch; 1 is added to the bias of the
-        forget gate, so that the cell remembers from the start (Gers, Schmidhuber &
-        Cummins 2000; Jozefowicz, Zaremba & Sutskever 2015).
+        Weights and biases are uniform on +-1/sqrt(units) in a recurrent layer, and on
+        +-1/sqrt(inputs) in a dense one. The bias of a recurrent layer is the sum of two
+        such draws, as PyTorch has two biases there.
         """
         parameters = np.empty(self.n_parameters, dtype=dtype)
         for layer, matrix in zip(self.layers, self.matrices(parameters), strict=True):
             bound = 1 / np.sqrt(layer.n_units if layer.recurrent else layer.n_inputs)
             matrix[:] = random_state.uniform(-bound, bound, size=matrix.shape)
             if layer.recurrent:
-                matrix[layer.n_inputs, layer.n_units : 2 * layer.n_units] += 1
+                second = random_state.uniform(-bound, bound, size=layer.n_columns)
+                matrix[layer.n_inputs] += second
         return parameters

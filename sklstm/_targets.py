@@ -1,10 +1,16 @@
 """Targets: y as the user has it, and the numbers that the kernel is trained on."""
 
+from decimal import Decimal
+from numbers import Real
+
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
+
+_EXPECTED = "expected an array (n_samples,) or (n_samples, n_outputs)"
 
 
 class RegressionTargets:
@@ -76,9 +82,8 @@ class ClassTargets:
         else:
             self.classes = np.unique(y)
             if len(self.classes) == 1:
-                raise ValueError(
-                    f"y holds 1 class, {self.classes[0]!r}: expected at least 2."
-                )
+                (label,) = self.classes.tolist()
+                raise ValueError(f"y holds 1 class, {label!r}: expected at least 2.")
             self.n_outputs = 1 if len(self.classes) == 2 else len(self.classes)
         softmax_output = self.n_outputs > 1 and not self.multi_label
         self.loss = "log_loss" if softmax_output else "binary_log_loss"
@@ -117,37 +122,52 @@ class ClassTargets:
 def check_real(y, n_samples, estimator):
     """Return the targets of a regression as finite float64."""
     y = _check_some(y, n_samples, estimator)
-    kind = np.asarray(y).dtype.kind
-    if kind in "mMSU":
-        raise ValueError(
-            f"y has dtype {np.asarray(y).dtype}, but a regression needs numbers."
-        )
-    y = check_array(
-        y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=estimator
-    )
+    if y.dtype.kind == "O":
+        y = _objects_as_numbers(y)
+    if y.dtype.kind not in "fiub":
+        raise ValueError(f"y has dtype {y.dtype}, but a regression needs numbers.")
+    with np.errstate(over="ignore"):  # what overflows is named
+        y = y.astype(np.float64, copy=False)
+    _refuse_nonfinite(y)
     return column_or_1d(y, warn=True) if _is_column(y) else y
 
 
 def check_classes(y, n_samples, estimator):
     """Return class labels (n_samples,), or 0 and 1 (n_samples, n_labels)."""
     y = _check_some(y, n_samples, estimator)
-    y = check_array(y, ensure_2d=False, dtype=None, input_name="y", estimator=estimator)
-    if y.dtype.kind in "mM":
-        raise ValueError(f"y has dtype {y.dtype}, which cannot be class labels.")
+    if y.dtype.kind not in "fiubUO":
+        raise ValueError(
+            f"y has dtype {y.dtype}, which cannot be class labels: expected integers, "
+            "booleans or strings."
+        )
+    if y.dtype.kind == "O":
+        _refuse_all_but_strings(y)
+    if y.dtype.kind == "f":
+        _refuse_nonfinite(y)
     if _is_column(y):
         y = column_or_1d(y, warn=True)
-    check_classification_targets(y)
-    kind = type_of_target(y, input_name="y")
+    with np.errstate(invalid="ignore"):  # numbers too large for int64 are continuous
+        kind = type_of_target(y, input_name="y")
+    if kind.startswith("continuous"):
+        raise ValueError(
+            f"Unknown label type: y is {kind}, but class labels are whole numbers, "
+            "booleans or strings. To predict real numbers take LSTMRegressor."
+        )
     if kind == "multiclass-multioutput":
         raise ValueError(
             "y has several columns of classes (multiclass-multioutput), which is not "
             "supported: fit one classifier per column, or pass 0 and 1 (multi-label)."
         )
+    if kind == "multilabel-indicator" and not np.isin(y, [0, 1]).all():
+        raise ValueError(
+            f"y has several columns (multi-label) and holds {np.unique(y).tolist()}: "
+            "expected 0 and 1."
+        )
     return y
 
 
 def _check_some(y, n_samples, estimator):
-    """Refuse y that is missing, sparse, or not of the length of X."""
+    """Return y as an array; refuse what is none, or not of the length of X."""
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is "
@@ -155,15 +175,72 @@ def _check_some(y, n_samples, estimator):
         )
     if sparse.issparse(y):
         raise TypeError("Sparse y was passed, but dense y is required: y.toarray().")
-    y = np.asarray(y) if not hasattr(y, "shape") else y
-    if len(y.shape) not in (1, 2):
-        raise ValueError(
-            f"y has {len(y.shape)} dimensions, but one target per sequence is "
-            "(n_samples,) or (n_samples, n_outputs)."
-        )
+    if np.ma.is_masked(y):
+        raise ValueError("y is a masked array with masked values: leave them out.")
+    given = type(y).__name__
+    try:
+        y = np.asarray(y) if not hasattr(y, "shape") else y
+    except ValueError as error:
+        raise ValueError(f"y is ragged: {_EXPECTED}.") from error
+    if len(y.shape) == 0:
+        raise TypeError(f"y is of type {given}: {_EXPECTED}.")
+    if len(y.shape) > 2 or 0 in y.shape[1:]:
+        raise ValueError(f"y has shape {tuple(y.shape)}: {_EXPECTED}.")
     if y.shape[0] != n_samples:
         raise ValueError(f"y has {y.shape[0]} entries, but X has {n_samples} samples.")
-    return y
+    if getattr(getattr(y, "dtype", None), "kind", None) == "c":
+        raise ValueError(f"Complex data not supported: y has dtype {y.dtype}.")
+    return check_array(
+        y,
+        ensure_2d=False,
+        dtype=None,
+        ensure_all_finite=False,
+        input_name="y",
+        estimator=estimator,
+    )
+
+
+def _objects_as_numbers(y):
+    """Return an array of objects as float64, missing ones as NaN."""
+    numbers = np.empty(y.shape)
+    for place, value in np.ndenumerate(y):
+        if value is None or value is pd.NA:
+            numbers[place] = np.nan
+        elif isinstance(value, Real | Decimal | np.bool_):
+            try:
+                numbers[place] = value
+            except OverflowError as error:
+                raise ValueError(
+                    f"{_name(place)} does not fit into float64: scale y."
+                ) from error
+        else:
+            raise TypeError(
+                f"{_name(place)} is {value!r}, of type {type(value).__name__}, but a "
+                "regression needs numbers."
+            )
+    return numbers
+
+
+def _refuse_all_but_strings(y):
+    for place, value in np.ndenumerate(y):
+        if not isinstance(value, str):
+            raise ValueError(
+                f"Unknown label type: {_name(place)} is {value!r}, of type "
+                f"{type(value).__name__}. Class labels in an array of objects must be "
+                "strings; convert others to an array of integers."
+            )
+
+
+def _refuse_nonfinite(y):
+    finite = np.isfinite(y)
+    if not finite.all():
+        place = np.unravel_index(np.argmin(finite), y.shape)
+        found = "NaN" if np.isnan(y[place]) else "infinity"
+        raise ValueError(f"Input y contains {found}. The first is {_name(place)}.")
+
+
+def _name(place):
+    return f"y[{', '.join(map(str, place))}]"
 
 
 def _is_column(y):
