@@ -5,9 +5,9 @@
 Both sides are one layer of 64 and a linear output on the last state, trained by Adam
 (learning rate 0.001) on minibatches of 32 for about 3,000 updates, without clipping or
 early stopping, in one thread. Both stand in one pipeline, behind the same scaling of
-channels. What differs is how weights are drawn: sklstm sums PyTorch's two biases, and
-adds 1 to the forget gate's; and for two classes it has one logistic output, PyTorch
-two softmax outputs.
+channels. What differs: for two classes sklstm has one logistic output, PyTorch two
+softmax outputs; and sklstm has one bias where PyTorch has two, which Adam moves twice
+as fast.
 
 A set passes if sklstm's mean is at least PyTorch's less twice the standard error of
 the difference. Sides take turns; seconds are the processor's, medians of a fit.

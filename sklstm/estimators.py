@@ -411,7 +411,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     >>> y = ["right" if sequence[-1, 0] > 0 else "left" for sequence in X]
     >>> model = LSTMClassifier(16, learning_rate_init=0.01, batch_size=32,
     ...                        early_stopping=True, random_state=0)
-    >>> bool(model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.9)
+    >>> bool(model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.8)
     True
     """
 
