@@ -14,11 +14,12 @@ from sklearn.base import (
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sklstm._network import Network
 from sklstm._optimizers import Adam
 from sklstm._sequences import validate_sequences
+from sklstm._targets import check_weights
 from sklstm._training import Schedule, train
 from sklstm.engines.cpu import CPUEngine
 
@@ -109,12 +110,7 @@ class BaseLSTM(
             )
         sequences = self._sequences(X, reset=True)
         y = self._check_y(y, len(sequences))
-        weights = _check_sample_weight(
-            sample_weight,
-            sequences.starts,
-            dtype=np.float64,
-            ensure_non_negative=True,
-        )
+        weights = check_weights(sample_weight, len(sequences), self.dtype)
         random_state = check_random_state(self.random_state)
         targets = self._make_targets(y, weights)
         network = Network(
@@ -147,7 +143,7 @@ class BaseLSTM(
                 network.penalised(),
                 sequences,
                 rows,
-                targets.encode(y, parameters.dtype),
+                targets.encode(y, rows, parameters.dtype),
                 weights,
                 self._schedule(len(rows)),
                 random_state,
@@ -252,12 +248,18 @@ class BaseLSTM(
                 rows, series[rows], self.validation_fraction
             )
         else:
-            train_rows, held_out = train_test_split(
-                rows,
-                random_state=random_state,
-                test_size=self.validation_fraction,
-                stratify=self._stratify(y[rows]),
-            )
+            try:
+                train_rows, held_out = train_test_split(
+                    rows,
+                    random_state=random_state,
+                    test_size=self.validation_fraction,
+                    stratify=self._stratify(y[rows]),
+                )
+            except ValueError as error:
+                raise ValueError(
+                    f"early_stopping cannot hold validation_fraction="
+                    f"{self.validation_fraction} of {len(rows)} samples out: {error}"
+                ) from error
         if len(held_out) < 2 or len(train_rows) == 0:
             raise ValueError(
                 f"early_stopping holds out {len(held_out)} of {len(rows)} samples, too "
@@ -298,11 +300,15 @@ class BaseLSTM(
 
 def _layer_sizes(name, sizes):
     """Return layer sizes as a tuple; an int is one layer."""
-    sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
+    try:
+        sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
+    except TypeError as error:
+        raise ValueError(f"{name} must be whole numbers: got {sizes!r}.") from error
     for size in sizes:
-        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+        whole = isinstance(size, Integral) and not isinstance(size, bool)
+        if not whole or not 1 <= size < 2**31:
             raise ValueError(
-                f"{name} must be whole numbers of at least 1: got {sizes}."
+                f"{name} must be whole numbers from 1 to 2**31 - 1: got {sizes}."
             )
     return tuple(int(size) for size in sizes)
 

@@ -381,7 +381,8 @@ def _raise_nonfinite(given, place, dtype):
 
 def _read_table(estimator, table, group, *, dtype, reset):
     """2-D X without column `group` as a C-contiguous array of `dtype`."""
-    _refuse_times(table, group)
+    if not sparse.issparse(table):
+        _refuse_other_than_numbers(table, group)
     try:
         with np.errstate(over="ignore"):
             given = check_array(
@@ -419,16 +420,43 @@ def _column_name(table, position):
     return repr(table.columns[position]) if hasattr(table, "columns") else position
 
 
-def _refuse_times(table, group):
-    """Refuse dates and durations, which would pass as counts of nanoseconds."""
+def _refuse_other_than_numbers(table, group):
+    """Refuse dates, durations, text and objects, naming the first.
+
+    Dates would pass as counts of nanoseconds, text where it reads as numbers.
+    """
     dtypes = list(getattr(table, "dtypes", [])) or [table.dtype]
     for position, dtype in enumerate(dtypes):
-        is_labels = position == group and len(dtypes) > 1
-        if getattr(dtype, "kind", None) in ("m", "M") and not is_labels:
+        kind = getattr(dtype, "kind", None)
+        if kind in ("f", "i", "u", "b") or (position == group and len(dtypes) > 1):
+            continue
+        column = _column_name(table, position)
+        if kind in ("m", "M"):
             raise TypeError(
-                f"X holds {dtype} data, first in column"
-                f" {_column_name(table, position)}: real numbers are required"
+                f"X holds {dtype} data, first in column {column}: real numbers are"
+                " required"
             )
+        if kind == "c":
+            raise ValueError(f"Complex data not supported: X is {dtype}")
+        if hasattr(table, "columns"):
+            _refuse_objects(table.iloc[:, [position]], [column], dtype, None)
+        else:
+            _refuse_objects(table, range(table.shape[-1]), dtype, group)
+
+
+def _refuse_objects(values, columns, dtype, group):
+    """Refuse objects that are no numbers, but for labels in column `group`."""
+    cells = np.asarray(values, dtype=object).reshape(len(values), -1)
+    for (row, column), value in np.ndenumerate(cells):
+        number = isinstance(value, Real | Decimal | np.bool_)
+        if number or value is None or value is pd.NA or column == group:
+            continue
+        error = ValueError if isinstance(value, str | bytes) else TypeError
+        raise error(
+            f"X holds {dtype} data: row {row}, column {columns[column]} of X is"
+            f" {value!r}, of type {type(value).__name__}, but the argument must be free"
+            " of strings and other objects: real numbers are required"
+        )
 
 
 def _rows_as_sequences(values, n_channels):

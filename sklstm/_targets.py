@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, check_array, column_or_1d
 
 _EXPECTED = "expected an array (n_samples,) or (n_samples, n_outputs)"
 
@@ -34,6 +34,7 @@ class RegressionTargets:
         self.n_outputs = y.shape[1]
         self._mean, self._scale = np.zeros(self.n_outputs), np.ones(self.n_outputs)
         if normalize:
+            y, weights = y[weights > 0], weights[weights > 0]
             self._mean = np.average(y, axis=0, weights=weights)
             # By the largest deviation first, whose square could overflow.
             deviation = np.abs(y - self._mean)
@@ -44,15 +45,19 @@ class RegressionTargets:
             constant = scale <= 10 * np.finfo(float).eps * np.abs(self._mean)
             self._scale = np.where(constant | (scale == 0), 1.0, scale)
 
-    def encode(self, y, dtype):
-        """Return `y` as the kernel is trained on it (n_samples, n_outputs)."""
+    def encode(self, y, rows, dtype):
+        """Return `y` as the kernel is trained on it (n_samples, n_outputs), at `rows`.
+
+        What stands in other rows does not matter.
+        """
+        encoded = np.zeros((len(y), self.n_outputs), dtype=dtype)
         with np.errstate(over="ignore"):
-            encoded = (y.reshape(len(y), -1) - self._mean) / self._scale
-            encoded = np.ascontiguousarray(encoded, dtype=dtype)
-        if not np.isfinite(encoded).all():
-            sample = int(np.argmin(np.isfinite(encoded).all(axis=1)))
+            encoded[rows] = (y[rows].reshape(len(rows), -1) - self._mean) / self._scale
+        finite = np.isfinite(encoded).all(axis=1)
+        if not finite.all():
+            sample = int(np.argmin(finite))
             raise ValueError(
-                f"y[{sample}] = {y[sample]} does not fit into {np.dtype(dtype)}: use "
+                f"y[{sample}] = {y[sample]} does not fit into {encoded.dtype}: use "
                 "normalize_y=True or dtype='float64'."
             )
         return encoded
@@ -89,7 +94,7 @@ class ClassTargets:
         self.loss = "log_loss" if softmax_output else "binary_log_loss"
         self.out_activation = "softmax" if softmax_output else "logistic"
 
-    def encode(self, y, dtype):
+    def encode(self, y, rows, dtype):
         """Return `y` as the kernel is trained on it (n_samples, n_targets)."""
         if not self.multi_label:
             y = np.searchsorted(self.classes, y)
@@ -164,6 +169,33 @@ def check_classes(y, n_samples, estimator):
             "expected 0 and 1."
         )
     return y
+
+
+def check_weights(sample_weight, n_samples, dtype):
+    """Return sample weights as finite float64, not all zero, fit for `dtype`."""
+    if np.ma.is_masked(sample_weight):
+        raise ValueError("sample_weight has masked values: fill them first.")
+    if hasattr(sample_weight, "dtype") and sample_weight.dtype.kind in "mMSU":
+        raise ValueError(f"sample_weight has dtype {sample_weight.dtype}: numbers due.")
+    try:
+        weights = _check_sample_weight(
+            sample_weight,
+            np.empty(n_samples),
+            dtype=np.float64,
+            ensure_non_negative=True,
+        )
+    except (TypeError, ValueError, OverflowError) as error:
+        if "ample_weight" in str(error) or "ample weights" in str(error):
+            raise
+        raise ValueError(f"sample_weight cannot be used: {error}") from error
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not total <= np.finfo(dtype).max:
+        raise ValueError(
+            f"sample_weight adds up to {total}, which does not fit into "
+            f"{np.dtype(dtype)}: expected finite weights of ordinary size."
+        )
+    return weights
 
 
 def _check_some(y, n_samples, estimator):

@@ -99,25 +99,16 @@ def train(
     best_parameters = parameters
     for epoch in range(1, schedule.max_iter + 1):
         order = random_state.permutation(rows) if schedule.shuffle else rows
-        total_loss = total_weight = total_norm = n_batches = 0
-        for start in range(0, len(order), schedule.batch_size):
-            batch = order[start : start + schedule.batch_size]
-            loss, gradient = engine.loss_and_gradient(
-                parameters, sequences, batch, targets, weights
-            )
-            weight = weights[batch].sum()
-            loss += _add_penalty(schedule.alpha, parameters, penalised, gradient)
-            gradient /= weight
-            norm = _clip(gradient, schedule.max_grad_norm)
-            if not math.isfinite(loss) or not math.isfinite(norm):
-                raise ValueError(_diverged(epoch, loss / weight, norm, schedule))
-            optimizer.step(parameters, gradient, schedule.learning_rate_init)
-            total_loss += loss
-            total_weight += weight
-            total_norm += norm
-            n_batches += 1
-        history.losses.append(total_loss / total_weight)
-        history.gradient_norms.append(total_norm / n_batches)
+        # What overflows is told in our own words.
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss, norm = _run_epoch(
+                engine, optimizer, parameters, penalised, sequences, order, targets,
+                weights, schedule,
+            )  # fmt: skip
+        if not (math.isfinite(loss) and np.isfinite(parameters).all()):
+            raise ValueError(_diverged(epoch, loss, norm, schedule))
+        history.losses.append(loss)
+        history.gradient_norms.append(norm)
         cost = history.losses[-1]
         if validation_score is not None:
             history.validation_scores.append(validation_score())
@@ -137,6 +128,34 @@ def train(
         )
     parameters[:] = best_parameters
     return history
+
+
+def _run_epoch(
+    engine, optimizer, parameters, penalised, sequences, order, targets, weights,
+    schedule,
+):  # fmt: skip
+    """Take a step for each minibatch; return the mean loss and gradient norm.
+
+    Ends at the first loss or norm that is not finite, and returns these.
+    """
+    total_loss = total_weight = total_norm = n_batches = 0
+    for start in range(0, len(order), schedule.batch_size):
+        batch = order[start : start + schedule.batch_size]
+        loss, gradient = engine.loss_and_gradient(
+            parameters, sequences, batch, targets, weights
+        )
+        weight = weights[batch].sum()
+        loss += _add_penalty(schedule.alpha, parameters, penalised, gradient)
+        gradient /= weight
+        norm = _clip(gradient, schedule.max_grad_norm)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            return math.nan, norm
+        optimizer.step(parameters, gradient, schedule.learning_rate_init)
+        total_loss += loss
+        total_weight += weight
+        total_norm += norm
+        n_batches += 1
+    return total_loss / total_weight, total_norm / n_batches
 
 
 def _add_penalty(alpha, parameters, penalised, gradient):
