@@ -91,6 +91,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     arguments = parser.parse_args()
+    if arguments.seeds < 2:
+        parser.error("a standard error needs at least 2 seeds")
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", ConvergenceWarning)  # all epochs are meant to run
     LSTMClassifier(64, max_iter=1).fit(np.zeros((2, 2, 1)), [0, 1])  # compiles

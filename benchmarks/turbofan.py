@@ -6,8 +6,8 @@ A row is a flight of an engine. From windows of 30 rows, shorter at the start of
 engine, both sides predict how many flights are left, at most 125. Both are one layer
 of 64 and a linear output on the last state, trained by Adam (learning rate 0.001) on
 minibatches of 200 for 7 epochs, without clipping or early stopping, in one thread; all
-24 columns and the target are standardised. (Trained on 80 of the training engines,
-PyTorch was best on the other 20 after 7 epochs, sklstm after 4; both overfit later.)
+24 columns and the target are standardised. (Where 20 of the training engines were held
+out, PyTorch was best on them after 7 epochs, sklstm after 4; both overfit later.)
 sklstm reads windows from the table; PyTorch is given them cut out, padded at their
 ends and read before any padding.
 
@@ -122,6 +122,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=10)
     n_seeds = parser.parse_args().seeds
+    if n_seeds < 2:
+        parser.error("a standard error needs at least 2 seeds")
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", ConvergenceWarning)  # all epochs are meant to run
     LSTMRegressor(64, max_iter=1).fit(np.zeros((2, 2, 1)), [0, 1])  # compiles

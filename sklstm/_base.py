@@ -102,6 +102,17 @@ class BaseLSTM(
         ValueError or TypeError
             If an argument or parameter cannot be used; the message names it.
         """
+        before = vars(self).copy()
+        try:
+            self._fit(X, y, sample_weight)
+        except BaseException:
+            # What was fitted before stays whole.
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return self
+
+    def _fit(self, X, y, sample_weight):
         hidden_layer_sizes = _layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         head_layer_sizes = _layer_sizes("head_layer_sizes", self.head_layer_sizes)
         if not hidden_layer_sizes:
@@ -111,6 +122,9 @@ class BaseLSTM(
         sequences = self._sequences(X, reset=True)
         y = self._check_y(y, len(sequences))
         weights = check_weights(sample_weight, len(sequences), self.dtype)
+        # Weights of any scale mean the same, but tiny ones would vanish in float32.
+        scale = weights.max()
+        weights = weights / scale
         random_state = check_random_state(self.random_state)
         targets = self._make_targets(y, weights)
         network = Network(
@@ -125,8 +139,13 @@ class BaseLSTM(
         rows, held_out = np.flatnonzero(weights), None
         if self.early_stopping:
             rows, held_out = self._split(rows, y, sequences.series, random_state)
+        # Plain floats: NumPy's would make float64 of the network's float32.
         optimizer = Adam(
-            len(parameters), parameters.dtype, self.beta_1, self.beta_2, self.epsilon
+            len(parameters),
+            parameters.dtype,
+            float(self.beta_1),
+            float(self.beta_2),
+            float(self.epsilon),
         )
 
         with self._engine(network, targets, parameters) as engine:
@@ -145,14 +164,15 @@ class BaseLSTM(
                 rows,
                 targets.encode(y, rows, parameters.dtype),
                 weights,
-                self._schedule(len(rows)),
+                self._schedule(len(rows), scale),
                 random_state,
                 validation_score if self.early_stopping else None,
             )
-        # Only now, so that a fit that fails leaves what was fitted before whole.
         self._network, self._targets, self._parameters = network, targets, parameters
         self._set_fitted_attributes(history, len(rows))
-        return self
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_parameters")
 
     def predict(self, X):
         """Predict the target of each sequence.
@@ -227,15 +247,16 @@ class BaseLSTM(
     def _fitted_engine(self):
         return self._engine(self._network, self._targets, self._parameters)
 
-    def _schedule(self, n_samples):
+    def _schedule(self, n_samples, weight_scale):
         batch_size = 200 if self.batch_size == "auto" else self.batch_size
+        max_grad_norm = self.max_grad_norm
         return Schedule(
-            learning_rate_init=self.learning_rate_init,
+            learning_rate_init=float(self.learning_rate_init),
             max_iter=self.max_iter,
             batch_size=min(batch_size, n_samples),
             shuffle=self.shuffle,
-            alpha=self.alpha,
-            max_grad_norm=self.max_grad_norm,
+            alpha=float(self.alpha / weight_scale),
+            max_grad_norm=None if max_grad_norm is None else float(max_grad_norm),
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             verbose=bool(self.verbose),
@@ -314,9 +335,10 @@ def _layer_sizes(name, sizes):
 
 
 def _split_series(rows, series, fraction):
-    """Split off the last `fraction` of the `rows` of each series."""
+    """Split off the last `fraction` of the `rows` of each series; one row stays."""
     order = np.argsort(series, kind="stable")
     _, sizes = np.unique(series, return_counts=True)
     place = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    held_out = place >= np.repeat(sizes - np.floor(fraction * sizes), sizes)
+    n_held_out = np.minimum(np.ceil(fraction * sizes), sizes - 1)
+    held_out = place >= np.repeat(sizes - n_held_out, sizes)
     return np.sort(rows[order[~held_out]]), np.sort(rows[order[held_out]])

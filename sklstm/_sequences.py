@@ -425,6 +425,8 @@ def _refuse_other_than_numbers(table, group):
 
     Dates would pass as counts of nanoseconds, text where it reads as numbers.
     """
+    if hasattr(table, "columns") and not hasattr(table, "iloc"):
+        return  # no DataFrame of pandas: check_array knows it better
     dtypes = list(getattr(table, "dtypes", [])) or [table.dtype]
     for position, dtype in enumerate(dtypes):
         kind = getattr(dtype, "kind", None)

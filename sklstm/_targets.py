@@ -175,9 +175,12 @@ def check_weights(sample_weight, n_samples, dtype):
     """Return sample weights as finite float64, not all zero, fit for `dtype`."""
     if np.ma.is_masked(sample_weight):
         raise ValueError("sample_weight has masked values: fill them first.")
-    if hasattr(sample_weight, "dtype") and sample_weight.dtype.kind in "mMSU":
-        raise ValueError(f"sample_weight has dtype {sample_weight.dtype}: numbers due.")
     try:
+        # Text and dates would pass as the numbers that they read as.
+        given = sample_weight
+        given = given if hasattr(given, "dtype") else np.asarray(given)
+        if given.dtype.kind in "mMSU":
+            raise ValueError(f"sample_weight has dtype {given.dtype}: numbers due.")
         weights = _check_sample_weight(
             sample_weight,
             np.empty(n_samples),

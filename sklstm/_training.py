@@ -12,9 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 class History:
     """What training leaves behind beside the parameters, an entry an epoch."""
 
-    losses: list = field(default_factory=list)
-    gradient_norms: list = field(default_factory=list)
-    validation_scores: list = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    gradient_norms: list[float] = field(default_factory=list)
+    validation_scores: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def train(
     Raises
     ------
     ValueError
-        If the loss is no longer a finite number.
+        If the loss, the gradient or a parameter is no longer finite.
     """
     history = History()
     bad_epochs = BadEpochs(schedule.tol)
@@ -105,7 +105,8 @@ def train(
                 engine, optimizer, parameters, penalised, sequences, order, targets,
                 weights, schedule,
             )  # fmt: skip
-        if not (math.isfinite(loss) and np.isfinite(parameters).all()):
+        finite = math.isfinite(loss) and math.isfinite(norm)
+        if not (finite and np.isfinite(parameters).all()):
             raise ValueError(_diverged(epoch, loss, norm, schedule))
         history.losses.append(loss)
         history.gradient_norms.append(norm)
@@ -124,7 +125,7 @@ def train(
             f"Maximum number of epochs (max_iter={schedule.max_iter}) reached and the "
             "optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     parameters[:] = best_parameters
     return history
@@ -149,13 +150,13 @@ def _run_epoch(
         gradient /= weight
         norm = _clip(gradient, schedule.max_grad_norm)
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            return math.nan, norm
+            return loss / weight, norm
         optimizer.step(parameters, gradient, schedule.learning_rate_init)
         total_loss += loss
         total_weight += weight
         total_norm += norm
         n_batches += 1
-    return total_loss / total_weight, total_norm / n_batches
+    return float(total_loss / total_weight), total_norm / n_batches
 
 
 def _add_penalty(alpha, parameters, penalised, gradient):
@@ -192,5 +193,5 @@ def _diverged(epoch, loss, norm, schedule):
         advice += ", or clip gradients with max_grad_norm"
     return (
         f"Training diverged in epoch {epoch}: the loss is {loss} and the norm of the "
-        f"gradient {norm}. To mend it, {advice}."
+        f"gradient {norm}. Try to {advice}."
     )

@@ -89,7 +89,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Share of the samples that `early_stopping` holds out.
 
     n_iter_no_change : int, default=10
-        Epochs without improvement that are borne with.
+        Epochs without improvement before training stops.
 
     normalize_y : bool, default=True
         Whether the network is trained on targets of mean 0 and standard deviation 1,
@@ -332,7 +332,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         Share of the samples that `early_stopping` holds out.
 
     n_iter_no_change : int, default=10
-        Epochs without improvement that are borne with.
+        Epochs without improvement before training stops.
 
     dtype : {'float32', 'float64'}, default='float32'
         What the network computes in, whatever the dtype of X.

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -140,7 +140,7 @@ def initial_weights(
     """Weights drawn layer by layer: for each input, the bias, for each hidden unit.
 
     Uniform on ±1/√units in a recurrent layer and ±1/√inputs in a dense one, as in
-    PyTorch; 1 is added to the bias of the forget gate.
+    PyTorch, whose two biases of a recurrent layer are here summed.
     """
     weights = {}
     n_in = n_channels
@@ -149,7 +149,7 @@ def initial_weights(
             bound = 1 / np.sqrt(hidden)
             shape = (n_in + 1 + hidden, 4 * hidden)
             matrix = random_state.uniform(-bound, bound, size=shape)
-            matrix[n_in, hidden : 2 * hidden] += 1
+            matrix[n_in] += random_state.uniform(-bound, bound, size=4 * hidden)
             weights[f"weight_ih_l{layer}{suffix}"] = matrix[:n_in].T
             weights[f"bias_l{layer}{suffix}"] = matrix[n_in]
             weights[f"weight_hh_l{layer}{suffix}"] = matrix[n_in + 1 :].T
@@ -232,13 +232,12 @@ class PlainFit:
         )
 
     def epochs(self, rows=None):
-        """Train on the samples in rows; return the epochs, max_iter of them."""
+        """Train on the samples in rows; yield each epoch, max_iter of them."""
         if rows is None:
             rows = np.arange(len(self.task.y))
         self.n_steps = 0
         self.m = {name: np.zeros(w.shape) for name, w in self.weights.items()}
         self.v = {name: np.zeros(w.shape) for name, w in self.weights.items()}
-        epochs = []
         for _ in range(self.max_iter):
             order = rows
             if self.shuffle:
@@ -249,8 +248,7 @@ class PlainFit:
                 losses.append(loss)
                 norms.append(norm)
             loss = np.sum(losses) / self.sample_weight[rows].sum()
-            epochs.append(Epoch(self.weights, loss, np.mean(norms)))
-        return epochs
+            yield Epoch(self.weights, loss, np.mean(norms))
 
     def step(self, batch):
         """Take one step; return the batch's loss (a sum) and its gradient's norm."""
@@ -305,7 +303,7 @@ def assert_weights_equal(comp, ref, tolerance=TOLERANCE):
 def assert_fit_is_plain(task, sample_weight=None, tolerance=TOLERANCE, **parameters):
     """Compare weights, losses and norms of a fit with those of the plain loop."""
     model = task.fit(sample_weight, **parameters)
-    epochs = PlainFit(task, sample_weight, **parameters).epochs()
+    epochs = list(PlainFit(task, sample_weight, **parameters).epochs())
     assert_weights_equal(model.weights_, epochs[-1].weights, tolerance)
     losses = [epoch.loss for epoch in epochs]
     norms = [epoch.gradient_norm for epoch in epochs]
@@ -475,17 +473,15 @@ def test_first_weights_are_uniform_in_the_range_of_torch():
     weights = make_task("multiclass").fit(**parameters | {"max_iter": 1}).weights_
     for name, weight in weights.items():
         units = {"l0": 30, "l1": 20}.get(name.split("_")[-1 - name.endswith("reverse")])
-        if name.startswith("bias"):
-            forget = slice(units, 2 * units)
-            weight = weight.copy()
-            weight[forget] -= 1
         if units is None:  # a dense layer, whose range is that of its inputs
             units = weights[name.replace("bias", "weight")].shape[1]
         share = np.abs(weight) * np.sqrt(units)
-        assert share.max() <= 1 + 1e-15, name
+        # The sum of two such draws lies between -2 and 2, nearer to 0.
+        n_draws, mean = (2, 2 / 3) if name.startswith("bias") else (1, 1 / 2)
+        assert share.max() <= n_draws + 1e-15, name
         if weight.size > 50:
-            assert share.max() > 0.9, name
-            assert share.mean() == pytest.approx(0.5, abs=4 / np.sqrt(12 * share.size))
+            assert share.max() > 0.8 * n_draws, name
+            assert share.mean() == pytest.approx(mean, abs=2 / np.sqrt(share.size))
 
 
 # --- penalty and clipping -----------------------------------------------------------
@@ -528,19 +524,19 @@ def test_norms_are_those_before_clipping():
 
 
 def n_epochs_until_stop(costs, tol, n_iter_no_change):
-    """The rule of scikit-learn's MLPs; None where it never stops."""
+    """The rule of scikit-learn's MLPs; infinite where it does not stop training."""
     in_a_row = 0
     for epoch, cost in enumerate(costs):
         best = min(costs[:epoch], default=np.inf)
         in_a_row = in_a_row + 1 if cost > best - tol else 0
         if in_a_row > n_iter_no_change:
             return epoch + 1
-    return None
+    return math.inf
 
 
 @pytest.mark.parametrize(
     ("learning_rate_init", "tol", "n_iter_no_change"),
-    [(0.2, 0.0, 1), (0.2, 0.0, 4), (0.1, 0.02, 3), (0.05, 0.01, 5), (0.3, 0.02, 2)],
+    [(0.2, 0.0, 1), (0.4, 0.0, 4), (0.1, 0.02, 3), (0.05, 0.01, 5), (0.3, 0.02, 2)],
 )
 def test_training_stops_once_losses_improve_no_more(
     learning_rate_init, tol, n_iter_no_change
@@ -552,7 +548,7 @@ def test_training_stops_once_losses_improve_no_more(
         "learning_rate_init": learning_rate_init,
         "max_iter": 40,
     }
-    epochs = PlainFit(task, **parameters).epochs()
+    epochs = list(PlainFit(task, **parameters).epochs())
     losses = [epoch.loss for epoch in epochs]
     n_epochs = n_epochs_until_stop(losses, tol, n_iter_no_change)
     assert n_iter_no_change + 2 < n_epochs < 40  # neither at once nor never
@@ -622,9 +618,9 @@ def test_curves_have_an_entry_an_epoch_and_the_last_and_least_are_named(name):
 
 EARLY = {
     "hidden_layer_sizes": (3,),
-    "learning_rate_init": 0.1,
+    "learning_rate_init": 0.2,
     "batch_size": 6,
-    "max_iter": 25,
+    "max_iter": 100,
     "dtype": "float64",
     "random_state": 0,
 }
@@ -632,18 +628,20 @@ EARLY = {
 
 def assert_early_stopping_is_plain(task, model, plain, train_rows, held_out, rule):
     """Compare scores, the epoch that training stopped at, and the weights kept."""
-    epochs = plain.epochs(train_rows)
-    scores = [plain.score(epoch.weights, held_out) for epoch in epochs]
-    n_epochs = n_epochs_until_stop([-score for score in scores], **rule)
-    assert n_epochs is not None
-    best = int(np.argmax(scores[:n_epochs]))
-    assert 0 < best < n_epochs - 1  # or neither first nor last weights would show
+    epochs, scores = [], []
+    for epoch in plain.epochs(train_rows):
+        epochs.append(epoch)
+        scores.append(plain.score(epoch.weights, held_out))
+        if n_epochs_until_stop([-score for score in scores], **rule) <= len(epochs):
+            break
+    best = int(np.argmax(scores))
+    assert 0 < best < len(epochs) - 1  # the best weights are not those left anyway
 
-    assert model.n_iter_ == n_epochs
-    assert model.t_ == n_epochs * len(train_rows)
-    assert_allclose(model.validation_scores_, scores[:n_epochs], rtol=1e-8)
+    assert model.n_iter_ == len(epochs) < plain.max_iter
+    assert model.t_ == len(epochs) * len(train_rows)
+    assert_allclose(model.validation_scores_, scores, rtol=1e-8)
     assert model.best_validation_score_ == max(model.validation_scores_)
-    losses = [epoch.loss for epoch in epochs[:n_epochs]]
+    losses = [epoch.loss for epoch in epochs]
     assert_allclose(model.loss_curve_, losses, rtol=1e-8)
     assert model.loss_ == model.loss_curve_[-1]
     assert model.best_loss_ is None
@@ -682,11 +680,11 @@ def windows(table, window, series):
 
 
 def last_part(rows, series, fraction):
-    """The last rows of each series, rounded down to whole rows."""
+    """The last rows of each series, rounded up to whole rows; one row stays."""
     held_out = []
     for label in set(series):
         of_label = [row for row in rows if series[row] == label]
-        n_held_out = math.floor(fraction * len(of_label))
+        n_held_out = min(math.ceil(fraction * len(of_label)), len(of_label) - 1)
         held_out += of_label[len(of_label) - n_held_out :]
     return np.array(sorted(held_out))
 
@@ -724,9 +722,9 @@ def test_early_stopping_with_a_window_holds_out_the_end_of_each_series(name, gro
     ("X", "parameters"),
     [
         (np.zeros((9, 4)), {}),
-        (np.zeros((19, 1)), {"window": 3}),
+        (np.zeros((9, 1)), {"window": 3}),
         (
-            np.column_stack([np.zeros(36), np.arange(36) // 9]),
+            np.column_stack([np.zeros(10), [0, *range(9)]]),
             {"window": 3, "group_column": 1},
         ),
     ],
@@ -738,7 +736,6 @@ def test_too_few_samples_to_hold_out_are_refused(X, parameters):
         model.fit(X, np.arange(len(X), dtype=float))
 
 
-@pytest.mark.xfail(reason="scikit-learn's own message names its test_size")
 @pytest.mark.parametrize("y", [[0, 1] * 4, [0] * 10 + [1] * 8 + [2] * 2])
 def test_too_few_samples_to_hold_out_of_each_class_are_refused(y):
     model = LSTMClassifier(2, early_stopping=True)
@@ -770,7 +767,6 @@ def test_samples_without_weight_are_as_good_as_absent(name, early_stopping):
     assert_weights_equal(comp.weights_, ref.weights_)
 
 
-@pytest.mark.xfail(reason="the largest target scales the others, with weight or not")
 def test_target_without_weight_may_be_of_any_size():
     task = make_task("regression")
     sample_weight = np.ones(N_SAMPLES)
@@ -790,7 +786,7 @@ def test_row_without_weight_is_context_for_the_rows_that_follow(name):
     sample_weight[[0, 3, 4, 11, 29]] = 0
     model = task.estimator(window=3, **SMALL).fit(table, task.y, sample_weight)
     plain = PlainFit(task, sample_weight, **SMALL)
-    epochs = plain.epochs(np.flatnonzero(sample_weight))
+    epochs = list(plain.epochs(np.flatnonzero(sample_weight)))
     assert_weights_equal(model.weights_, epochs[-1].weights)
     assert_allclose(model.loss_curve_, [epoch.loss for epoch in epochs], rtol=TOLERANCE)
     assert model.t_ == 3 * 25
@@ -819,7 +815,6 @@ def test_divergence_leaves_the_model_fitted_before():
     assert_array_equal(model.predict(task.X), ref)
 
 
-@pytest.mark.xfail(reason="nobody looks at the parameters after the last step")
 @pytest.mark.parametrize("name", ["regression", "multiclass"])
 def test_divergence_in_the_last_step_raises_an_error_too(name):
     parameters = SMALL | {"learning_rate_init": 1e308, "batch_size": 1000}
@@ -827,7 +822,6 @@ def test_divergence_in_the_last_step_raises_an_error_too(name):
         make_task(name).fit(**parameters | {"max_iter": 1})
 
 
-@pytest.mark.xfail(reason="the score of NaN is an error of scikit-learn's own, or none")
 @pytest.mark.parametrize("name", ["regression", "multiclass"])
 def test_divergence_is_told_from_bad_scores_of_early_stopping(name):
     parameters = SMALL | {"learning_rate_init": 1e308, "batch_size": 1000}
@@ -839,7 +833,6 @@ def test_divergence_is_told_from_bad_scores_of_early_stopping(name):
         )
 
 
-@pytest.mark.xfail(reason="NumPy warns of overflow on the way to the error")
 @pytest.mark.parametrize(
     ("dtype", "learning_rate_init", "max_grad_norm"),
     [
@@ -948,3 +941,54 @@ def test_second_fit_forgets_the_first():
     assert_array_equal(model.classes_, ref.classes_)
     for name, weight in ref.weights_.items():
         assert_array_equal(model.weights_[name], weight)
+
+
+@pytest.mark.parametrize("name", ["learning_rate_init", "beta_1", "alpha", "epsilon"])
+def test_numpy_scalars_as_parameters_give_the_same_bits(name):
+    task = make_task("regression")
+    value = {"learning_rate_init": 0.01, "beta_1": 0.8, "alpha": 0.1, "epsilon": 1e-6}
+    parameters = SMALL | {"dtype": "float32"}
+    ref = task.fit(**parameters | {name: value[name]})
+    comp = task.fit(**parameters | {name: np.float64(value[name])})
+    assert_array_equal(comp.predict(task.X), ref.predict(task.X))
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e30])
+def test_scale_of_the_weights_does_not_matter(scale):
+    task = make_task("regression")
+    parameters = SMALL | {"dtype": "float32"}
+    ref = task.fit(np.ones(N_SAMPLES), **parameters)
+    comp = task.fit(np.full(N_SAMPLES, scale), **parameters)
+    assert_array_equal(comp.predict(task.X), ref.predict(task.X))
+
+
+def interrupted(*args):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("failure", ["y of another length", "interrupt"])
+def test_refit_that_fails_on_other_channels_leaves_the_first_fit_whole(
+    failure, monkeypatch
+):
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((20, 5, 3)), rng.standard_normal(20)
+    model = LSTMRegressor(**SMALL).fit(X, y)
+    ref = model.predict(X)
+    if failure == "interrupt":
+        monkeypatch.setattr("sklstm._training._clip", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X[:, :, :1], y)
+    else:
+        with pytest.raises(ValueError, match="y has 19 entries"):
+            model.fit(X[:, :, :1], y[1:])
+    assert_array_equal(model.predict(X), ref)
+    with pytest.raises(ValueError, match="1 channel"):
+        model.predict(X[:, :, :1])
+
+
+def test_first_fit_that_fails_leaves_an_unfitted_model():
+    model = LSTMRegressor(**SMALL)
+    with pytest.raises(ValueError, match="y has 1 entries"):
+        model.fit(np.zeros((3, 4, 1)), [1.0])
+    with pytest.raises(NotFittedError):
+        model.predict(np.zeros((3, 4, 1)))

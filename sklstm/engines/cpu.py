@@ -1,6 +1,5 @@
 """The CPU engine: shards on threads, gradients added in a fixed order."""
 
-import itertools
 import threading
 from queue import SimpleQueue
 
@@ -122,6 +121,11 @@ class CPUEngine:
 
         `samples` are longest first.
         """
+        if sequences.n_channels != self._network.n_channels:
+            raise ValueError(
+                f"X has {sequences.n_channels} channels, but the network takes "
+                f"{self._network.n_channels}."
+            )
         pack(self._layers, _read_only(parameters), self._packed)
         lengths = sequences.lengths[samples]
         steps = int(np.add.reduceat(lengths, range(0, len(lengths), SHARD)).max())
@@ -194,13 +198,16 @@ class _Crew:
         `thread` is the number of the thread that the call happens to be on.
         """
         results = [None] * n
-        items = itertools.count()
+        items = iter(range(n))
 
         def work(thread):
-            for item in items:
-                if item >= n:
-                    return
-                results[item] = function(item, thread)
+            try:
+                for item in items:
+                    results[item] = function(item, thread)
+            except BaseException:
+                for _ in items:  # leave nothing for the others
+                    pass
+                raise
 
         helpers = self._calls[: n - 1]
         for calls in helpers:
