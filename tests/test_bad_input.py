@@ -800,7 +800,7 @@ def test_fit_refuses_sample_weight(estimator, weights, error, match):
 @pytest.mark.parametrize(
     "scale",
     [
-        pytest.param(2.0**-140),
+        2.0**-140,
         2.0**-100,
         2.0**100,
     ],
