@@ -29,7 +29,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
 
     n_channels : int, default=None
         For 2-D X without `window`: the channels of a step. A row of X then is
-        ``n_steps * n_channels`` values, time first. None means 1.
+        ``n_steps * n_channels`` values, time first. None means 1. For any other X: the
+        number expected, where given.
 
     window : int, default=None
         For 2-D X: rows are consecutive steps of one long series, and the sample of a
@@ -271,7 +272,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
     n_channels : int, default=None
         For 2-D X without `window`: the channels of a step. A row of X then is
-        ``n_steps * n_channels`` values, time first. None means 1.
+        ``n_steps * n_channels`` values, time first. None means 1. For any other X: the
+        number expected, where given.
 
     window : int, default=None
         For 2-D X: rows are consecutive steps of one long series, and the sample of a
