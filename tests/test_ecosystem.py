@@ -343,6 +343,29 @@ def test_tool_that_drops_names_takes_the_position_of_the_group_column():
     assert np.isfinite(do_bagging(Form(X, by_position))).all()
 
 
+@pytest.mark.parametrize("form", ["3-D", "ragged list"])
+def test_stacking_takes_sequences_unless_it_passes_them_through(form):
+    X, parameters = FORMS[form]
+    lstm = LSTMClassifier(**SMALL, **parameters)
+    model = StackingClassifier([("lstm", lstm)], cv=CV, passthrough=True)
+    with pytest.raises(ValueError, match=r"dimension|inhomogeneous"):
+        model.fit(X, CLASSES)
+    assert model.set_params(passthrough=False).fit(X, CLASSES)
+
+
+def test_stacking_refuses_splits_in_time():
+    model = StackingClassifier(
+        [("lstm", classifier(FORMS["2-D with window"]))], cv=TimeSeriesSplit(2)
+    )
+    with pytest.raises(ValueError, match="only works for partitions"):
+        model.fit(FORMS["2-D with window"].X, CLASSES)
+
+
+def test_list_of_equal_lengths_is_an_array_to_tools_that_make_one():
+    with pytest.raises(ValueError, match="Found array with dim 3"):
+        do_bagging(Form(list(FORMS["3-D"].X), {}))
+
+
 # --- windows ------------------------------------------------------------------------
 
 N_ROWS = 60
