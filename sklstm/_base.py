@@ -1,5 +1,7 @@
 """What both estimators share: everything but parameters, documentation and targets."""
 
+import math
+import sys
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 
@@ -123,7 +125,7 @@ class BaseLSTM(
         y = self._check_y(y, len(sequences))
         weights = check_weights(sample_weight, len(sequences), self.dtype)
         # Weights of any scale mean the same, but tiny ones would vanish in float32.
-        scale = weights.max()
+        scale = float(weights.max())
         weights = weights / scale
         random_state = check_random_state(self.random_state)
         targets = self._make_targets(y, weights)
@@ -139,13 +141,12 @@ class BaseLSTM(
         rows, held_out = np.flatnonzero(weights), None
         if self.early_stopping:
             rows, held_out = self._split(rows, y, sequences.series, random_state)
-        # Plain floats: NumPy's would make float64 of the network's float32.
         optimizer = Adam(
             len(parameters),
             parameters.dtype,
-            float(self.beta_1),
-            float(self.beta_2),
-            float(self.epsilon),
+            self._float("beta_1"),
+            self._float("beta_2"),
+            self._float("epsilon"),
         )
 
         with self._engine(network, targets, parameters) as engine:
@@ -249,18 +250,34 @@ class BaseLSTM(
 
     def _schedule(self, n_samples, weight_scale):
         batch_size = 200 if self.batch_size == "auto" else self.batch_size
-        max_grad_norm = self.max_grad_norm
+        clip = self.max_grad_norm is not None
         return Schedule(
-            learning_rate_init=float(self.learning_rate_init),
+            learning_rate_init=self._float("learning_rate_init"),
             max_iter=self.max_iter,
             batch_size=min(batch_size, n_samples),
             shuffle=self.shuffle,
-            alpha=float(self.alpha / weight_scale),
-            max_grad_norm=None if max_grad_norm is None else float(max_grad_norm),
-            tol=self.tol,
+            alpha=self._float("alpha") / weight_scale,
+            max_grad_norm=self._float("max_grad_norm") if clip else None,
+            tol=self._float("tol"),
             n_iter_no_change=self.n_iter_no_change,
             verbose=bool(self.verbose),
         )
+
+    def _float(self, name):
+        """Return a parameter as a plain float.
+
+        NumPy's numbers would make float64 of the network's float32, and an int may be
+        larger than any float.
+        """
+        try:
+            value = float(getattr(self, name))
+        except OverflowError:
+            value = math.inf
+        if math.isinf(value):
+            raise ValueError(
+                f"{name} is too large: expected at most {sys.float_info.max}."
+            )
+        return value
 
     def _split(self, rows, y, series, random_state):
         """Return the samples to train on, and those held out for early stopping."""

@@ -813,7 +813,8 @@ NO_LAYERS = [
     *[(4, 0), (4, -1), (4, 1.5), (4, "4"), [[4]], [True]],
 ]
 AT_LEAST_1 = [0, -1, 1.5, np.nan, "2", None, [2]]
-ABOVE_0 = [0, -1e-3, np.nan, np.inf, "1", [1], 1j]
+TOO_LARGE = 10**400  # for a float
+ABOVE_0 = [0, -1e-3, np.nan, np.inf, TOO_LARGE, "1", [1], 1j]
 FLAG = ["yes", 1.5, None, [True]]
 # For each parameter values that are out of range, or of no use.
 BAD_PARAMETERS = {
@@ -824,14 +825,14 @@ BAD_PARAMETERS = {
     "window": [*AT_LEAST_1[:-2], [3]],
     "group_column": [1.5, ["series"], b"series"],
     "solver": ["lbfgs", "Adam", None, 1],
-    "alpha": [-1e-3, np.nan, np.inf, "0", None, [0]],
+    "alpha": [-1e-3, np.nan, np.inf, TOO_LARGE, "0", None, [0]],
     "batch_size": [*AT_LEAST_1, "all"],
     "learning_rate_init": [*ABOVE_0, None],
     "max_iter": AT_LEAST_1,
     "max_grad_norm": ABOVE_0,
     "shuffle": FLAG,
     "random_state": [-1, 1.5, "0", [0], np.random.default_rng(0)],
-    "tol": [-1e-3, np.nan, np.inf, "0", None, [0]],
+    "tol": [-1e-3, np.nan, np.inf, TOO_LARGE, "0", None, [0]],
     "verbose": [-1, 1.5, "yes", None],
     "beta_1": [-0.1, 1, 1.5, np.nan, "0.9", None],
     "beta_2": [-0.1, 1, 1.5, np.nan, "0.9", None],
@@ -844,7 +845,7 @@ BAD_PARAMETERS = {
     "n_jobs": [0, 1.5, "2", [1]],
 }
 bad_parameters = [
-    pytest.param(estimator, name, value, id=f"{kind}-{name}-{value}")
+    pytest.param(estimator, name, value, id=f"{kind}-{name}-{value!s:.40}")
     for kind, estimator in ESTIMATORS.items()
     for name in estimator().get_params()
     for value in BAD_PARAMETERS.get(name, ())
