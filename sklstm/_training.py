@@ -105,7 +105,7 @@ def train(
                 engine, optimizer, parameters, penalised, sequences, order, targets,
                 weights, schedule,
             )  # fmt: skip
-        finite = math.isfinite(loss) and math.isfinite(norm)
+        finite = math.isfinite(loss) and math.isfinite(norm) and optimizer.is_finite()
         if not (finite and np.isfinite(parameters).all()):
             raise ValueError(_diverged(epoch, loss, norm, schedule))
         history.losses.append(loss)

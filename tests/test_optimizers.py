@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklstm._optimizers import Adam
 
@@ -79,6 +79,19 @@ def test_adam_is_that_of_torch(learning_rate, beta_1, beta_2, epsilon):
     arguments = (start, gradients, [learning_rate] * N_STEPS, beta_1, beta_2, epsilon)
     ref = way_of_torch(torch, *arguments)
     assert reference.relative_error(way(*arguments), ref) <= 1e-12
+
+
+@pytest.mark.parametrize(("beta_1", "beta_2"), [(0.0, 0.0), (0.0, 0.9), (1e-25, 1e-25)])
+def test_adam_keeps_all_digits_of_a_gradient_that_follows_a_large_one(beta_1, beta_2):
+    rng = np.random.default_rng(0)
+    large, small = 1e9 * rng.normal(size=5), rng.normal(size=5)
+    optimizer = Adam(5, np.float64, beta_1, beta_2, 1e-8)
+    optimizer.step(np.zeros(5), large, 1.0)
+    comp = np.zeros(5)
+    optimizer.step(comp, small, 1.0)
+    m = beta_1 * large + small
+    v = (beta_2 * (1 - beta_2) * large**2 + (1 - beta_2) * small**2) / (1 - beta_2**2)
+    assert_allclose(comp, -m / (np.sqrt(v) + 1e-8), rtol=1e-14)
 
 
 def test_learning_rate_of_adam_may_change_from_step_to_step():
