@@ -146,18 +146,49 @@ def recognise_form(X):
     if nested and (not X or any(hasattr(element, "__array__") for element in X)):
         return list(X)
     try:
-        array = np.asarray(X)
+        array = to_array(X, "X", "X")
     except ValueError as error:
         if nested:
             return list(X)
         raise TypeError(f"X is of type {type(X).__name__}: {_EXPECTED}") from error
     if array.ndim == 0 and array.dtype.kind in "OUS":
         raise TypeError(f"X is of type {type(X).__name__}: {_EXPECTED}")
+    if array.dtype.names is not None:
+        raise ValueError(
+            f"X is an array of records with the fields {', '.join(array.dtype.names)}:"
+            " plain numbers are required, as from"
+            " numpy.lib.recfunctions.structured_to_unstructured(X)"
+        )
     if array.ndim > 3:
         raise ValueError(f"X has {array.ndim} dimensions {array.shape}: {_EXPECTED}")
     if array.ndim == 1 and array.dtype == object:
         return list(array)
     return array
+
+
+def to_array(data, name, expression):
+    """`data`, whose `expression` in the user's code is given, as an array.
+
+    A ValueError is for the caller to tell: nested lists are uneven.
+    """
+    try:
+        return np.asarray(data)
+    except (ValueError, MemoryError):
+        raise
+    except Exception as error:  # of whatever type: it names nothing
+        tensor = hasattr(data, "detach")
+        remedy = f": pass {expression}.detach().numpy()" if tensor else ""
+        raise TypeError(
+            f"{name}, of type {type(data).__name__}, cannot be made an array ({error})"
+            f"{remedy}"
+        ) from error
+
+
+def has_sparse_columns(data):
+    """Whether `data` is a DataFrame with sparse columns."""
+    return isinstance(data, pd.DataFrame) and any(
+        isinstance(dtype, pd.SparseDtype) for dtype in data.dtypes
+    )
 
 
 def is_table(form):
@@ -252,8 +283,13 @@ def _as_array(element, sample):
         )
     if sparse.issparse(element):
         raise TypeError(f"sample {sample} of X is sparse, but dense data is required")
+    if has_sparse_columns(element):
+        raise TypeError(
+            f"sample {sample} of X has sparse columns, but dense data is required:"
+            " use .sparse.to_dense()"
+        )
     try:
-        array = np.asarray(element)
+        array = to_array(element, f"sample {sample} of X", f"X[{sample}]")
     except ValueError as error:
         raise ValueError(
             f"sample {sample} of X is a nested list whose steps differ in their number"
@@ -372,7 +408,7 @@ def _raise_nonfinite(given, place, dtype):
         raise ValueError(f"Input X contains infinity. The first is in {place}.")
     remedy = " or use dtype='float64'" if dtype == np.float32 else ""
     raise ValueError(
-        f"{given} in {place} of X does not fit into {dtype}: scale X{remedy}"
+        f"{given!s} in {place} of X does not fit into {dtype}: scale X{remedy}"
     )
 
 
@@ -387,7 +423,7 @@ def _read_table(estimator, table, group, *, dtype, reset):
         with np.errstate(over="ignore"):
             given = check_array(
                 table if group is None else _columns(table)[:, _others(table, group)],
-                dtype=[np.float64, np.float32],
+                dtype=[np.float64, np.float32, np.longdouble],  # cast below
                 ensure_all_finite=False,  # seen to below, where the place is known
                 estimator=estimator,
                 input_name="X",
@@ -429,6 +465,11 @@ def _refuse_other_than_numbers(table, group):
         return  # no DataFrame of pandas: check_array knows it better
     dtypes = list(getattr(table, "dtypes", [])) or [table.dtype]
     for position, dtype in enumerate(dtypes):
+        if isinstance(dtype, pd.SparseDtype):
+            raise TypeError(
+                f"column {_column_name(table, position)} of X is {dtype}, but dense"
+                " data is required: use .sparse.to_dense()"
+            )
         kind = getattr(dtype, "kind", None)
         if kind in ("f", "i", "u", "b") or (position == group and len(dtypes) > 1):
             continue

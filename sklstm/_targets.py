@@ -10,6 +10,8 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_array, column_or_1d
 
+from sklstm._sequences import has_sparse_columns, to_array
+
 _EXPECTED = "expected an array (n_samples,) or (n_samples, n_outputs)"
 
 
@@ -127,12 +129,11 @@ class ClassTargets:
 def check_real(y, n_samples, estimator):
     """Return the targets of a regression as finite float64."""
     y = _check_some(y, n_samples, estimator)
-    if y.dtype.kind == "O":
+    if y.dtype.kind == "O" or y.dtype.type is np.longdouble:
         y = _objects_as_numbers(y)
     if y.dtype.kind not in "fiub":
         raise ValueError(f"y has dtype {y.dtype}, but a regression needs numbers.")
-    with np.errstate(over="ignore"):  # what overflows is named
-        y = y.astype(np.float64, copy=False)
+    y = y.astype(np.float64, copy=False)
     _refuse_nonfinite(y)
     return column_or_1d(y, warn=True) if _is_column(y) else y
 
@@ -212,9 +213,13 @@ def _check_some(y, n_samples, estimator):
         raise TypeError("Sparse y was passed, but dense y is required: y.toarray().")
     if np.ma.is_masked(y):
         raise ValueError("y is a masked array with masked values: leave them out.")
+    if has_sparse_columns(y):
+        raise TypeError(
+            "Sparse y was passed, but dense y is required: y.sparse.to_dense()."
+        )
     given = type(y).__name__
     try:
-        y = np.asarray(y) if not hasattr(y, "shape") else y
+        y = y if hasattr(y, "iloc") else to_array(y, "y", "y")
     except ValueError as error:
         raise ValueError(f"y is ragged: {_EXPECTED}.") from error
     if len(y.shape) == 0:
@@ -236,24 +241,28 @@ def _check_some(y, n_samples, estimator):
 
 
 def _objects_as_numbers(y):
-    """Return an array of objects as float64, missing ones as NaN."""
+    """Return objects, or numbers beyond float64, as float64; missing ones as NaN."""
     numbers = np.empty(y.shape)
     for place, value in np.ndenumerate(y):
         if value is None or value is pd.NA:
             numbers[place] = np.nan
         elif isinstance(value, Real | Decimal | np.bool_):
-            try:
-                numbers[place] = value
-            except OverflowError as error:
-                raise ValueError(
-                    f"{_name(place)} does not fit into float64: scale y."
-                ) from error
+            numbers[place] = _as_float(value)
+            if np.isinf(numbers[place]) and abs(value) != np.inf:
+                raise ValueError(f"{_name(place)} does not fit into float64: scale y.")
         else:
             raise TypeError(
                 f"{_name(place)} is {value!r}, of type {type(value).__name__}, but a "
                 "regression needs numbers."
             )
     return numbers
+
+
+def _as_float(number):
+    try:
+        return float(number)
+    except OverflowError:
+        return np.inf
 
 
 def _refuse_all_but_strings(y):

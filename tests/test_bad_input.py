@@ -186,6 +186,17 @@ def of_objects(*objects):
     return column
 
 
+class Unreadable:
+    """Claims to be an array, and fails with an error that names nothing."""
+
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("locked")
+
+
+# Beyond float64; infinite where the platform has no such numbers.
+HUGE = np.longdouble("1e400")
+
+
 # Form of X in the fit, what is given instead of it, and what the error says.
 BAD_X = {
     "None": ("3-D", None, TypeError, "X is of type NoneType: expected"),
@@ -298,11 +309,53 @@ BAD_X = {
         "sample 0 of X is sparse, but dense data is required",
     ),
     "sparse, 3-D": ("3-D", sparse.coo_array(CUBE), TypeError, "Sparse data .* X"),
-    "records": (
+    "sparse columns, rows": (
+        "rows",
+        pd.DataFrame(TABLE).astype(pd.SparseDtype(float, 0.0)),
+        TypeError,
+        r"column 0 of X is Sparse\[float64, 0.0\], .* use .sparse.to_dense\(\)",
+    ),
+    "a sparse column": (
+        "series",
+        with_column(FRAME["heat"].astype(pd.SparseDtype(float))),
+        TypeError,
+        r"column 'heat' of X is Sparse\[float64, nan\], .* use .sparse.to_dense\(\)",
+    ),
+    "sparse columns, ragged": (
+        "ragged",
+        [*RAGGED[:-1], pd.DataFrame(RAGGED[-1]).astype(pd.SparseDtype(float))],
+        TypeError,
+        "sample 11 of X has sparse columns",
+    ),
+    "records, 3-D": (
         "3-D",
         np.zeros((N_SAMPLES, 4, 3), dtype="f4,f4"),
         ValueError,
+        r"X is an array of records with the fields f0, f1: .*_to_unstructured\(X\)",
+    ),
+    "records, rows": (
+        "rows",
+        pd.DataFrame(TABLE).to_records(index=False),
+        ValueError,
+        r"X is an array of records with the fields 0, 1, 2, 3, 4, 5: plain",
+    ),
+    "records, ragged": (
+        "ragged",
+        [np.zeros(4, dtype="f4,f4")] * N_SAMPLES,
+        ValueError,
         "sample 0 of X holds .*: real numbers are required",
+    ),
+    "no array": (
+        "3-D",
+        Unreadable(),
+        TypeError,
+        r"^X, of type Unreadable, .*\(locked\)",
+    ),
+    "no arrays": (
+        "ragged",
+        [*RAGGED[:-1], Unreadable()],
+        TypeError,
+        r"sample 11 of X, of type Unreadable, .*\(locked\)",
     ),
     "missing, series": (
         "series",
@@ -374,6 +427,21 @@ BAD_X = {
         "row 5, column 4 of X is '1', of type str",
     ),
 }
+if np.isfinite(HUGE):
+    BAD_X |= {
+        "long double too large for float64, 3-D": (
+            "3-D",
+            with_value(CUBE, (7, 3, 1), HUGE),
+            ValueError,
+            r"1e\+400 in sample 7, step 3, channel 1 of X does not fit into float32",
+        ),
+        "long double too large for float64, rows": (
+            "rows",
+            with_value(TABLE, (5, 4), HUGE),
+            ValueError,
+            r"1e\+400 in row 5, column 4 of X does not fit into float32",
+        ),
+    }
 bad_X = pytest.mark.parametrize(
     ("form", "X", "error", "match"), BAD_X.values(), ids=BAD_X
 )
@@ -394,6 +462,40 @@ def test_methods_refuse_x(estimator, form, X, error, match):
     for method in METHODS[estimator]:
         with pytest.raises(error, match=match):
             getattr(model, method)(X)
+
+
+@both
+@pytest.mark.parametrize("form", ["3-D", "ragged", "rows"])
+def test_tensor_that_requires_a_gradient_is_to_be_detached(estimator, form):
+    torch = pytest.importorskip("torch")
+    X, y = FORMS[form][0](), make_y(estimator)
+    if form == "ragged":
+        tensors = [torch.tensor(x, requires_grad=True) for x in X]
+        match = r"^sample 0 of X, of type Tensor, .* pass X\[0\]\.detach\(\)\.numpy\(\)"
+    else:
+        tensors = torch.tensor(X, requires_grad=True)
+        match = r"^X, of type Tensor, .* pass X\.detach\(\)\.numpy\(\)"
+    model = make_fitted(estimator, form)
+    for call in (lambda: model.fit(tensors, y), lambda: model.predict(tensors)):
+        with pytest.raises(TypeError, match=match):
+            call()
+    targets = torch.tensor(y.astype(float), requires_grad=True)
+    with pytest.raises(TypeError, match=r"^y, .* pass y\.detach\(\)\.numpy\(\)"):
+        model.fit(X, targets)
+
+
+@both
+@all_forms
+def test_long_doubles_are_numbers_like_others(estimator, form):
+    make_X, parameters = FORMS[form]
+    X, y = make_X(), make_y(estimator)
+    expected = estimator(**SMALL, **parameters).fit(X, y).predict(X)
+    if form == "series":
+        X = X.astype(dict.fromkeys(["load", "heat", "wind"], np.longdouble))
+    else:
+        X = in_layout(X, lambda array: array.astype(np.longdouble))
+    model = estimator(**SMALL, **parameters).fit(X, y.astype(np.longdouble))
+    assert_array_equal(model.predict(X), expected)
 
 
 # Form of X in the fit, what is given instead of it later, and what the error says.
@@ -564,6 +666,12 @@ BAD_Y_FOR_BOTH = {
     "durations": (CLASSES.astype("m8[D]"), ValueError, "y has dtype timedelta64"),
     "bytes": (CLASSES.astype("S1"), ValueError, r"y has dtype \|S1"),
     "records": (np.zeros(12, dtype="f4,f4"), ValueError, "y has dtype .*'f0', '<f4'"),
+    "no array": (Unreadable(), TypeError, r"^y, of type Unreadable, .*\(locked\)"),
+    "sparse columns": (
+        pd.DataFrame({"a": CLASSES}).astype(pd.SparseDtype(int)),
+        TypeError,
+        r"Sparse y was passed, .* y.sparse.to_dense\(\)",
+    ),
 }
 BAD_CLASSES = {
     "one class": (np.ones(12), ValueError, "y holds 1 class, 1.0: expected at least 2"),
@@ -675,7 +783,23 @@ BAD_REAL_TARGETS = {
         ValueError,
         r"y\[7\] does not fit into float64",
     ),
+    "decimal too large for float64": (
+        with_entry(CLASSES, Decimal("-1e400")),
+        ValueError,
+        r"y\[7\] does not fit into float64",
+    ),
+    "infinity as an object": (
+        with_entry(CLASSES, Decimal("-inf")),
+        ValueError,
+        r"Input y contains infinity. The first is y\[7\]",
+    ),
 }
+if np.isfinite(HUGE):
+    BAD_REAL_TARGETS["long double too large for float64"] = (
+        with_value(REAL, 7, HUGE),
+        ValueError,
+        r"y\[7\] does not fit into float64",
+    )
 
 
 @pytest.mark.parametrize(
