@@ -123,10 +123,7 @@ class BaseLSTM(
             )
         sequences = self._sequences(X, reset=True)
         y = self._check_y(y, len(sequences))
-        weights = check_weights(sample_weight, len(sequences), self.dtype)
-        # Weights of any scale mean the same, but tiny ones would vanish in float32.
-        scale = float(weights.max())
-        weights = weights / scale
+        weights, scale = check_weights(sample_weight, len(sequences))
         random_state = check_random_state(self.random_state)
         targets = self._make_targets(y, weights)
         network = Network(
@@ -251,12 +248,19 @@ class BaseLSTM(
     def _schedule(self, n_samples, weight_scale):
         batch_size = 200 if self.batch_size == "auto" else self.batch_size
         clip = self.max_grad_norm is not None
+        # The penalty stands beside a sum of weighted losses.
+        alpha = self._float("alpha") / weight_scale
+        if alpha > float(np.finfo(self.dtype).max):
+            raise ValueError(
+                f"alpha={self.alpha} is too large for sample_weight of at most "
+                f"{weight_scale}: scale sample_weight up, or lower alpha."
+            )
         return Schedule(
             learning_rate_init=self._float("learning_rate_init"),
             max_iter=self.max_iter,
             batch_size=min(batch_size, n_samples),
             shuffle=self.shuffle,
-            alpha=self._float("alpha") / weight_scale,
+            alpha=alpha,
             max_grad_norm=self._float("max_grad_norm") if clip else None,
             tol=self._float("tol"),
             n_iter_no_change=self.n_iter_no_change,

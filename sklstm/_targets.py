@@ -8,11 +8,11 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import _check_sample_weight, check_array, column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d
 
 from sklstm._sequences import has_sparse_columns, to_array
 
-_EXPECTED = "expected an array (n_samples,) or (n_samples, n_outputs)"
+_EXPECTED = "an array (n_samples,) or (n_samples, n_outputs)"
 
 
 class RegressionTargets:
@@ -129,12 +129,7 @@ class ClassTargets:
 def check_real(y, n_samples, estimator):
     """Return the targets of a regression as finite float64."""
     y = _check_some(y, n_samples, estimator)
-    if y.dtype.kind == "O" or y.dtype.type is np.longdouble:
-        y = _objects_as_numbers(y)
-    if y.dtype.kind not in "fiub":
-        raise ValueError(f"y has dtype {y.dtype}, but a regression needs numbers.")
-    y = y.astype(np.float64, copy=False)
-    _refuse_nonfinite(y)
+    y = _as_finite(y, "y", "a regression needs numbers")
     return column_or_1d(y, warn=True) if _is_column(y) else y
 
 
@@ -149,7 +144,7 @@ def check_classes(y, n_samples, estimator):
     if y.dtype.kind == "O":
         _refuse_all_but_strings(y)
     if y.dtype.kind == "f":
-        _refuse_nonfinite(y)
+        _refuse_nonfinite(y, "y")
     if _is_column(y):
         y = column_or_1d(y, warn=True)
     with np.errstate(invalid="ignore"):  # numbers too large for int64 are continuous
@@ -172,34 +167,38 @@ def check_classes(y, n_samples, estimator):
     return y
 
 
-def check_weights(sample_weight, n_samples, dtype):
-    """Return sample weights as finite float64, not all zero, fit for `dtype`."""
-    if np.ma.is_masked(sample_weight):
-        raise ValueError("sample_weight has masked values: fill them first.")
-    try:
-        # Text and dates would pass as the numbers that they read as.
-        given = sample_weight
-        given = given if hasattr(given, "dtype") else np.asarray(given)
-        if given.dtype.kind in "mMSU":
-            raise ValueError(f"sample_weight has dtype {given.dtype}: numbers due.")
-        weights = _check_sample_weight(
-            sample_weight,
-            np.empty(n_samples),
-            dtype=np.float64,
-            ensure_non_negative=True,
-        )
-    except (TypeError, ValueError, OverflowError) as error:
-        if "ample_weight" in str(error) or "ample weights" in str(error):
-            raise
-        raise ValueError(f"sample_weight cannot be used: {error}") from error
-    with np.errstate(over="ignore"):
-        total = weights.sum()
-    if not total <= np.finfo(dtype).max:
+def check_weights(sample_weight, n_samples):
+    """Return sample weights and what they were divided by.
+
+    Returns
+    -------
+    weights : array of float64 (n_samples,)
+        At least 0, the largest 1: weights of any scale mean the same, but tiny ones
+        would vanish in float32 and huge ones not fit into it.
+    largest : float
+        The largest weight given.
+    """
+    if sample_weight is None:
+        return np.ones(n_samples), 1.0
+    weights = _dense(sample_weight, "sample_weight", "an array (n_samples,)")
+    weights = np.asarray(weights)
+    if weights.ndim == 0:
+        weights = np.broadcast_to(weights, n_samples)
+    if weights.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight adds up to {total}, which does not fit into "
-            f"{np.dtype(dtype)}: expected finite weights of ordinary size."
+            f"sample_weight has shape {weights.shape}, but X has {n_samples} samples: "
+            f"expected {(n_samples,)}."
         )
-    return weights
+    weights = _as_finite(weights, "sample_weight", "weights are numbers")
+    smallest, largest = int(weights.argmin()), float(weights.max())
+    if weights[smallest] < 0:
+        raise ValueError(
+            f"sample_weight[{smallest}] is {weights[smallest]}: expected weights of at "
+            "least 0."
+        )
+    if largest == 0:
+        raise ValueError("sample_weight is zero throughout: no sample is left.")
+    return weights / largest, largest
 
 
 def _check_some(y, n_samples, estimator):
@@ -209,27 +208,14 @@ def _check_some(y, n_samples, estimator):
             f"{type(estimator).__name__} requires y to be passed, but the target y is "
             "None."
         )
-    if sparse.issparse(y):
-        raise TypeError("Sparse y was passed, but dense y is required: y.toarray().")
-    if np.ma.is_masked(y):
-        raise ValueError("y is a masked array with masked values: leave them out.")
-    if has_sparse_columns(y):
-        raise TypeError(
-            "Sparse y was passed, but dense y is required: y.sparse.to_dense()."
-        )
     given = type(y).__name__
-    try:
-        y = y if hasattr(y, "iloc") else to_array(y, "y", "y")
-    except ValueError as error:
-        raise ValueError(f"y is ragged: {_EXPECTED}.") from error
+    y = _dense(y, "y", _EXPECTED)
     if len(y.shape) == 0:
-        raise TypeError(f"y is of type {given}: {_EXPECTED}.")
+        raise TypeError(f"y is of type {given}: expected {_EXPECTED}.")
     if len(y.shape) > 2 or 0 in y.shape[1:]:
-        raise ValueError(f"y has shape {tuple(y.shape)}: {_EXPECTED}.")
+        raise ValueError(f"y has shape {tuple(y.shape)}: expected {_EXPECTED}.")
     if y.shape[0] != n_samples:
         raise ValueError(f"y has {y.shape[0]} entries, but X has {n_samples} samples.")
-    if getattr(getattr(y, "dtype", None), "kind", None) == "c":
-        raise ValueError(f"Complex data not supported: y has dtype {y.dtype}.")
     return check_array(
         y,
         ensure_2d=False,
@@ -240,20 +226,51 @@ def _check_some(y, n_samples, estimator):
     )
 
 
-def _objects_as_numbers(y):
+def _dense(data, name, expected):
+    """Return `data` as an array, or as the pandas object that it is."""
+    if sparse.issparse(data) or has_sparse_columns(data):
+        remedy = "sparse.to_dense()" if has_sparse_columns(data) else "toarray()"
+        raise TypeError(
+            f"Sparse {name} was passed, but dense {name} is required: {name}.{remedy}."
+        )
+    if np.ma.is_masked(data):
+        raise ValueError(f"{name} is a masked array with masked values: fill them.")
+    try:
+        data = data if hasattr(data, "iloc") else to_array(data, name, name)
+    except ValueError as error:
+        raise ValueError(f"{name} is ragged: expected {expected}.") from error
+    if getattr(getattr(data, "dtype", None), "kind", None) == "c":
+        raise ValueError(f"Complex data not supported: {name} has dtype {data.dtype}.")
+    return data
+
+
+def _as_finite(array, name, need):
+    """Return an array as float64; refuse what is no number, naming the first."""
+    if array.dtype.kind == "O" or array.dtype.type is np.longdouble:
+        array = _one_by_one(array, name, need)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} has dtype {array.dtype}, but {need}.")
+    array = array.astype(np.float64, copy=False)
+    _refuse_nonfinite(array, name)
+    return array
+
+
+def _one_by_one(array, name, need):
     """Return objects, or numbers beyond float64, as float64; missing ones as NaN."""
-    numbers = np.empty(y.shape)
-    for place, value in np.ndenumerate(y):
+    numbers = np.empty(array.shape)
+    for place, value in np.ndenumerate(array):
         if value is None or value is pd.NA:
             numbers[place] = np.nan
         elif isinstance(value, Real | Decimal | np.bool_):
             numbers[place] = _as_float(value)
             if np.isinf(numbers[place]) and abs(value) != np.inf:
-                raise ValueError(f"{_name(place)} does not fit into float64: scale y.")
+                raise ValueError(
+                    f"{_entry(name, place)} does not fit into float64: scale {name}."
+                )
         else:
             raise TypeError(
-                f"{_name(place)} is {value!r}, of type {type(value).__name__}, but a "
-                "regression needs numbers."
+                f"{_entry(name, place)} is {value!r}, of type {type(value).__name__}, "
+                f"but {need}."
             )
     return numbers
 
@@ -269,22 +286,24 @@ def _refuse_all_but_strings(y):
     for place, value in np.ndenumerate(y):
         if not isinstance(value, str):
             raise ValueError(
-                f"Unknown label type: {_name(place)} is {value!r}, of type "
+                f"Unknown label type: {_entry('y', place)} is {value!r}, of type "
                 f"{type(value).__name__}. Class labels in an array of objects must be "
                 "strings; convert others to an array of integers."
             )
 
 
-def _refuse_nonfinite(y):
-    finite = np.isfinite(y)
+def _refuse_nonfinite(array, name):
+    finite = np.isfinite(array)
     if not finite.all():
-        place = np.unravel_index(np.argmin(finite), y.shape)
-        found = "NaN" if np.isnan(y[place]) else "infinity"
-        raise ValueError(f"Input y contains {found}. The first is {_name(place)}.")
+        place = np.unravel_index(np.argmin(finite), array.shape)
+        found = "NaN" if np.isnan(array[place]) else "infinity"
+        raise ValueError(
+            f"Input {name} contains {found}. The first is {_entry(name, place)}."
+        )
 
 
-def _name(place):
-    return f"y[{', '.join(map(str, place))}]"
+def _entry(name, place):
+    return f"{name}[{', '.join(map(str, place))}]"
 
 
 def _is_column(y):
