@@ -1,8 +1,10 @@
 """What both estimators share: everything but parameters, documentation and targets."""
 
 import math
+import os
 import sys
 from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping, Set
 from numbers import Integral, Real
 
 import numpy as np
@@ -133,6 +135,7 @@ class BaseLSTM(
             head_layer_sizes,
             targets.n_outputs,
         )
+        self._refuse_too_large(network)
         parameters = network.initialise(random_state, np.dtype(self.dtype))
         # What has no weight takes no part, as if it were not there.
         rows, held_out = np.flatnonzero(weights), None
@@ -245,6 +248,19 @@ class BaseLSTM(
     def _fitted_engine(self):
         return self._engine(self._network, self._targets, self._parameters)
 
+    def _refuse_too_large(self, network):
+        """Refuse a network whose training does not fit into the machine's memory."""
+        # The parameters, their gradient, and two estimates of the optimizer.
+        needed = 4 * network.n_parameters * np.dtype(self.dtype).itemsize
+        available = _physical_memory()
+        if needed > available:
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes} and head_layer_sizes="
+                f"{self.head_layer_sizes} make a network of {network.n_parameters:,} "
+                f"parameters. To train it takes at least {needed / 2**30:.3g} GiB, but "
+                f"this machine has {available / 2**30:.3g} GiB of memory."
+            )
+
     def _schedule(self, n_samples, weight_scale):
         batch_size = 200 if self.batch_size == "auto" else self.batch_size
         clip = self.max_grad_norm is not None
@@ -342,6 +358,8 @@ class BaseLSTM(
 
 def _layer_sizes(name, sizes):
     """Return layer sizes as a tuple; an int is one layer."""
+    if isinstance(sizes, Set | Mapping):
+        raise ValueError(f"{name} must be whole numbers in an order: got {sizes!r}.")
     try:
         sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
     except TypeError as error:
@@ -353,6 +371,14 @@ def _layer_sizes(name, sizes):
                 f"{name} must be whole numbers from 1 to 2**31 - 1: got {sizes}."
             )
     return tuple(int(size) for size in sizes)
+
+
+def _physical_memory():
+    """Return the bytes of memory of this machine; infinity where they are not known."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # AttributeError: as on Windows
+        return math.inf
 
 
 def _split_series(rows, series, fraction):

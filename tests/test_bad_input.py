@@ -1009,6 +1009,7 @@ def test_one_weight_for_all_is_no_weight(estimator, weight):
 NO_LAYERS = [
     *[0, -1, 1.5, "4", None, 10**30, np.array(4), np.float32],
     *[(4, 0), (4, -1), (4, 1.5), (4, "4"), [[4]], [True]],
+    *[{4}, frozenset([4, 3]), {4: 3}, {4: 3}.keys(), b"4"],
 ]
 AT_LEAST_1 = [0, -1, 1.5, np.nan, "2", None, [2]]
 TOO_LARGE = 10**400  # for a float
@@ -1060,6 +1061,47 @@ def test_fit_names_a_parameter_of_no_use(estimator, name, value):
     model = estimator(**{**SMALL, name: value})
     with pytest.raises((ValueError, TypeError), match=rf"\b{name}\b"):
         model.fit(make_cube(), make_y(estimator))
+
+
+HUGE_NETWORKS = {
+    "one layer": ({"hidden_layer_sizes": 2**30}, r"hidden_layer_sizes=1073741824 and"),
+    "a product": (
+        {"hidden_layer_sizes": 1, "head_layer_sizes": (2**30, 2**30)},
+        r"hidden_layer_sizes=1 and head_layer_sizes=\(1073741824, 1073741824\)",
+    ),
+    "many layers": ({"hidden_layer_sizes": [2**20] * 100}, "hidden_layer_sizes="),
+}
+
+
+@both
+@pytest.mark.parametrize(
+    ("parameters", "match"), HUGE_NETWORKS.values(), ids=HUGE_NETWORKS
+)
+def test_network_that_no_memory_holds_is_refused(estimator, parameters, match):
+    model = estimator(**SMALL | parameters)
+    with pytest.raises(ValueError, match=match + r".* [\d,]+ parameters.* GiB"):
+        model.fit(make_cube(), make_y(estimator))
+
+
+def test_network_is_measured_by_the_memory_of_the_machine(monkeypatch):
+    X, y = make_cube(), make_y(LSTMRegressor)
+    n_parameters = 4 * 4 * (3 + 1 + 4) + 4 + 1  # the layer of 4 units, and the output
+    for n_bytes, dtype in ((4, "float32"), (8, "float64")):
+        model = LSTMRegressor(**SMALL, dtype=dtype)
+        needed = 4 * n_bytes * n_parameters
+        monkeypatch.setattr("sklstm._base._physical_memory", lambda n=needed: n)
+        model.fit(X, y)
+        monkeypatch.setattr("sklstm._base._physical_memory", lambda n=needed: n - 1)
+        with pytest.raises(ValueError, match=f"{n_parameters} parameters"):
+            model.fit(X, y)
+
+
+def test_network_of_any_size_is_tried_where_the_memory_is_not_known(monkeypatch):
+    def unknown(name):
+        raise ValueError(f"unrecognized configuration name {name}")
+
+    monkeypatch.setattr("os.sysconf", unknown)
+    LSTMRegressor(**SMALL).fit(make_cube(), make_y(LSTMRegressor))
 
 
 EDGES = {
