@@ -7,11 +7,14 @@ import numpy as np
 
 from sklstm.kernels import layout, losses, outline
 from sklstm.kernels.packing import add_gradients, pack
-from sklstm.kernels.shard import SHARD, gradient_lane, predict_lane
+from sklstm.kernels.shard import SHARD, gradient_of_part, predict_part
 
-# A minibatch's shards are dealt to at most so many lanes, each with a gradient of its
+# A minibatch's shards are dealt to at most so many parts, each with a gradient of its
 # own. This bounds memory, and the threads that find work; it must not depend on them.
-MAX_LANES = 32
+MAX_PARTS = 32
+
+# Steps in a part of a prediction: a fraction of a second, so that Ctrl-C is heard.
+STEPS_IN_PART = 2**16
 
 
 class CPUEngine:
@@ -37,13 +40,21 @@ class CPUEngine:
         self._layers, packed_size, self._gradient_size = layout.layer_table(
             network, dtype
         )
-        self._sizes = layout.region_sizes(
-            self._layers, network.n_recurrent, network.n_directions, dtype
-        )
+        self._sizes = {
+            way_back: layout.region_sizes(
+                self._layers,
+                network.n_recurrent,
+                network.n_directions,
+                dtype,
+                way_back=way_back,
+            )
+            for way_back in (True, False)
+        }
         self._packed = self._zeros(packed_size)
         self._gradients = self._zeros((0, self._gradient_size))
-        self._work = [self._zeros(0)] * n_threads
-        self._crew = _Crew(n_threads)
+        self._n_threads = min(n_threads, MAX_PARTS)
+        self._work = [self._zeros(0)] * self._n_threads
+        self._crew = _Crew(self._n_threads)
 
     def __enter__(self):
         return self
@@ -72,25 +83,24 @@ class CPUEngine:
         """
         if weights is None:
             weights = np.ones(len(sequences))
-        samples = _longest_first(sequences.lengths, rows)
-        n_lanes = min(_n_shards(samples), MAX_LANES)
-        if len(self._gradients) < n_lanes:
-            self._gradients = self._zeros((n_lanes, self._gradient_size))
+        n_parts = min(_n_shards(rows), MAX_PARTS)
+        if len(self._gradients) < n_parts:
+            self._gradients = self._zeros((n_parts, self._gradient_size))
         targets, weights = _read_only(targets), _read_only(weights)
-        arguments = self._prepare(parameters, sequences, samples, training=True)
+        arguments = self._prepare(parameters, sequences, rows, way_back=True)
 
-        def run(lane, thread):
-            return gradient_lane(
-                *arguments(lane, n_lanes, thread),
+        def run(part, thread):
+            return gradient_of_part(
+                *arguments(part, n_parts, thread),
                 self._loss,
                 targets,
                 weights,
-                self._gradients[lane],
+                self._gradients[part],
             )
 
-        loss = sum(self._crew.run(run, n_lanes))
+        loss = sum(self._crew.run(run, n_parts))
         gradient = np.empty_like(parameters)
-        add_gradients(self._layers, self._gradients[:n_lanes], gradient)
+        add_gradients(self._layers, self._gradients[:n_parts], gradient)
         return loss, gradient
 
     def predict(self, parameters, sequences):
@@ -106,20 +116,21 @@ class CPUEngine:
         return output
 
     def _forward(self, parameters, sequences, head, output):
-        samples = _longest_first(sequences.lengths, np.arange(len(sequences)))
-        # More lanes than threads, as one may take longer than another.
-        n_lanes = min(_n_shards(samples), 8 * len(self._work))
-        arguments = self._prepare(parameters, sequences, samples, training=False)
+        # More parts than threads, as one may take longer than another.
+        n_parts = max(8 * self._n_threads, sequences.lengths.sum() // STEPS_IN_PART)
+        n_parts = min(n_parts, _n_shards(sequences))
+        rows = np.arange(len(sequences))
+        arguments = self._prepare(parameters, sequences, rows, way_back=False)
 
-        def run(lane, thread):
-            predict_lane(*arguments(lane, n_lanes, thread), head, output)
+        def run(part, thread):
+            predict_part(*arguments(part, n_parts, thread), head, output)
 
-        self._crew.run(run, n_lanes)
+        self._crew.run(run, n_parts)
 
-    def _prepare(self, parameters, sequences, samples, training):
+    def _prepare(self, parameters, sequences, rows, way_back):
         """Pack the parameters; return a function for what each kernel call begins with.
 
-        `samples` are longest first.
+        The samples `rows` are sorted, longest first.
         """
         if sequences.n_channels != self._network.n_channels:
             raise ValueError(
@@ -127,13 +138,15 @@ class CPUEngine:
                 f"{self._network.n_channels}."
             )
         pack(self._layers, _read_only(parameters), self._packed)
+        samples = rows[np.argsort(-sequences.lengths[rows], kind="stable")]
         lengths = sequences.lengths[samples]
-        steps = int(np.add.reduceat(lengths, range(0, len(lengths), SHARD)).max())
         n = min(len(lengths), SHARD)
-        size = layout.workspace_size(self._sizes, steps if training else n, steps, n)
+        steps = lengths[:n].sum()  # of the first shard, which has the most
+        sizes = self._sizes[way_back]
+        size = layout.workspace_size(sizes, steps if way_back else n, steps, n)
         data = (
             self._layers,
-            self._sizes,
+            sizes,
             self._network.n_recurrent,
             self._network.n_directions,
             self._packed,
@@ -143,9 +156,9 @@ class CPUEngine:
             samples,
         )
 
-        def arguments(lane, n_lanes, thread):
+        def arguments(part, n_parts, thread):
             offset = np.empty(lengths[0] + 1, np.int64)
-            return *data, lane, n_lanes, self._workspace(thread, size), offset
+            return *data, part, n_parts, self._workspace(thread, size), offset
 
         return arguments
 
@@ -166,10 +179,6 @@ def _n_shards(samples):
     return -(-len(samples) // SHARD)
 
 
-def _longest_first(lengths, samples):
-    return samples[np.argsort(-lengths[samples], kind="stable")]
-
-
 def _read_only(array):
     """Return a read-only view: one type, so one compilation, whatever came in."""
     view = array.view()
@@ -185,12 +194,9 @@ class _Crew:
     """
 
     def __init__(self, n_threads):
+        self._n_threads = n_threads
         self._finished = SimpleQueue()
-        self._calls = [SimpleQueue() for _ in range(n_threads - 1)]
-        for thread, calls in enumerate(self._calls, start=1):
-            target = threading.Thread(target=self._serve, args=(thread, calls))
-            target.daemon = True
-            target.start()
+        self._calls = []  # of the threads started so far
 
     def run(self, function, n):
         """Return ``[function(item, thread) for item in range(n)]``, run on all threads.
@@ -209,7 +215,10 @@ class _Crew:
                     pass
                 raise
 
-        helpers = self._calls[: n - 1]
+        n_helpers = min(n, self._n_threads) - 1
+        while len(self._calls) < n_helpers:
+            self._start_thread()
+        helpers = self._calls[:n_helpers]
         for calls in helpers:
             calls.put(work)
         try:
@@ -225,6 +234,12 @@ class _Crew:
         """End the threads."""
         for calls in self._calls:
             calls.put(None)
+
+    def _start_thread(self):
+        calls = SimpleQueue()
+        self._calls.append(calls)
+        arguments = len(self._calls), calls
+        threading.Thread(target=self._serve, args=arguments, daemon=True).start()
 
     def _serve(self, thread, calls):
         while (work := calls.get()) is not None:

@@ -94,9 +94,11 @@ def sigmoid(x):
     return fma(tanh(x * 0.5), 0.5, 0.5)
 
 
-@out_of_line("p iiii iiii")
+@out_of_line("p iiii iiii iii")
 def lstm_forward(version):
-    def lstm_forward(work, n, n_blocks, gates, panel, c_before, c, tanh_c, h):
+    def lstm_forward(
+        work, n, n_blocks, gates, panel, c_before, c, tanh_c, h, n_next, z_h, z_row
+    ):
         """Advance `n` sequences by a step (Gers, Schmidhuber & Cummins 2000).
 
         Parameters
@@ -111,6 +113,9 @@ def lstm_forward(version):
         c_before, c, tanh_c, h : int
             Rows of ``n_blocks*lanes``: the cell state before (read) and after this
             step, its tanh, and the hidden state (all written).
+        n_next, z_h, z_row : int
+            The hidden states of the first `n_next` sequences are also written to the
+            left side of the next step's product, in rows `z_row` apart from `z_h` on.
         """
         version  # noqa: B018
         width = lanes(work)
@@ -125,8 +130,11 @@ def lstm_forward(version):
 
                 c_now = fma(f, load(work, c_before + u), i * g)
                 tanh_c_now = tanh(c_now)
+                h_now = o * tanh_c_now
 
-                store(work, h + u, o * tanh_c_now)
+                store(work, h + u, h_now)
+                if b < n_next:
+                    store(work, z_h + b * z_row + p * width, h_now)
                 store(work, c + u, c_now)
                 store(work, tanh_c + u, tanh_c_now)
                 store(work, z, i)

@@ -19,6 +19,7 @@ from sklstm.kernels.simd import (
     VectorType,
     call_intrinsic,
     lanes,
+    opaque,
     splat_value,
     vector_pointer,
 )
@@ -85,6 +86,12 @@ def _make_tile(n_rows, n_vectors):
             offset = builder.add(offset, index(j * vector.count))
             return vector_pointer(builder, base, offset, vector)
 
+        # One pointer a row, hidden from LLVM, which else steps from row to row by
+        # additions: 42 instead of 37 micro-operations for 24 multiply-adds.
+        a_rows = [
+            opaque(builder, builder.gep(a, [builder.mul(a_row, index(row))]))
+            for row in range(n_rows)
+        ]
         out = {
             (row, j): vector_at(c, builder.mul(c_row, index(row)), j)
             for row, j in cells
@@ -108,9 +115,9 @@ def _make_tile(n_rows, n_vectors):
             for j in range(n_vectors)
         ]
         after = {}
+        a_offset = builder.mul(i, a_col)
         for row in range(n_rows):
-            offset = builder.add(builder.mul(i, a_col), builder.mul(a_row, index(row)))
-            value = builder.load(builder.gep(a, [offset]))
+            value = builder.load(builder.gep(a_rows[row], [a_offset]))
             value = splat_value(builder, value, vector)
             for j in range(n_vectors):
                 operands = [value, columns[j], total[row, j]]

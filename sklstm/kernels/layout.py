@@ -48,6 +48,7 @@ DX = 8  # gradient of the inputs, a block of rows
 OUT = 9  # hidden states for the layer above: a row a step, both directions
 DOUT = 10
 N_REGIONS = 11
+_OF_WAY_BACK = [DH, DC, DX, DOUT]
 
 
 def _round_up(n, multiple):
@@ -78,7 +79,9 @@ def layer_table(network, dtype):
         layer["n_vectors"] = n_vectors
         layer["n_input_vectors"] = n_input_vectors
         layer["n_unit_vectors"] = n_unit_vectors
-        layer["z_width"] = _round_up(shape.n_rows, width) + width
+        # The hidden state is written in whole vectors.
+        hidden = n_unit_vectors * width if shape.recurrent else 0
+        layer["z_width"] = _round_up(shape.n_inputs + 1 + hidden, width)
         layer["above"] = _round_up(shape.n_above, width)
         layer["parameters"] = parameters
         parameters += shape.n_rows * shape.n_columns
@@ -101,8 +104,8 @@ def _packed_size(n_rows, n_vectors, width):
     return -(-n_vectors // PANEL) * n_rows * min(n_vectors, PANEL) * width
 
 
-def region_sizes(layers, n_recurrent, n_directions, dtype):
-    """Return how large each region of the workspace is.
+def region_sizes(layers, n_recurrent, n_directions, dtype, *, way_back):
+    """Return how large each region of the workspace is, with or without a way back.
 
     Returns
     -------
@@ -125,6 +128,8 @@ def region_sizes(layers, n_recurrent, n_directions, dtype):
                 size[[OUT, DOUT], 1] = layer["above"]
         else:
             size[[Z, GATES, DX], 2] = layer["z_width"], gates, inputs
+    if not way_back:
+        sizes[:, _OF_WAY_BACK] = 0
     return sizes
 
 

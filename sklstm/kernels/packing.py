@@ -4,7 +4,7 @@ from numba import njit
 
 from sklstm.kernels import entry_point
 from sklstm.kernels.gemm import PANEL
-from sklstm.kernels.simd import lanes, load, pointer, store
+from sklstm.kernels.simd import lanes, load, pointer, store, transpose
 
 
 @entry_point
@@ -130,11 +130,18 @@ def _pack_transposed(layer, n_rows, n_vectors, source, start, target, place):
     n_columns = layer["n_gates"] * layer["n_units"]
     panel_row = min(n_vectors, PANEL) * width
     panel_size = layer["n_vectors"] * width * panel_row
-    for i in range(n_rows):
+    for i in range(0, n_rows, width):
+        n = min(width, n_rows - i)
         panel = i // (PANEL * width)
         into = place + panel * panel_size + i % (PANEL * width)
         for j in range(layer["n_vectors"]):
             column, count = _column(layer, j, width)
-            row = start + i * n_columns + column
-            for k in range(count):
-                target[into + (j * width + k) * panel_row] = source[row + k]
+            block = start + i * n_columns + column
+            to = into + j * width * panel_row
+            if n == width and count == width:
+                transpose(source, block, n_columns, target, to, panel_row)
+            else:
+                for k in range(count):
+                    for b in range(n):
+                        value = source[block + b * n_columns + k]
+                        target[to + k * panel_row + b] = value

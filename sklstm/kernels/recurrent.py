@@ -21,7 +21,7 @@ from sklstm.kernels.layout import (
     H,
     Z,
 )
-from sklstm.kernels.simd import lanes, load, store, zero
+from sklstm.kernels.simd import copy, lanes, zero
 
 
 @njit(nogil=True)
@@ -50,8 +50,9 @@ def recurrent_forward(
     rows = offset[n_steps] if keep else n
     below = e - direction - n_directions  # the first direction of the layer below
 
-    zero(work, at[H], n * h_row)
     zero(work, at[ZEROS], n * h_row)
+    for b in range(n):
+        zero(work, at[Z] + b * z_row + n_inputs + 1, h_row)
     c_before = at[ZEROS]
     for t in range(n_steps):
         active = offset[t + 1] - offset[t]
@@ -63,34 +64,31 @@ def recurrent_forward(
             row = z + b * z_row
             if below < 0:
                 position = lengths[b] - 1 - t if direction == 1 else t
-                source = (starts[b] + position) * n_inputs
-                for j in range(n_inputs):
-                    work[row + j] = values[source + j]
+                copy(values, (starts[b] + position) * n_inputs, work, row, n_inputs)
             else:
                 source = _row(t, b, direction, lengths, offset)
                 source = places[below, OUT] + source * layers[below]["above"]
-                for j in range(n_inputs):
-                    work[row + j] = work[source + j]
+                copy(work, source, work, row, n_inputs)
             work[row + n_inputs] = 1
-            for u in range(0, h_row, width):
-                store(work, row + n_inputs + 1 + u, load(work, at[H] + b * h_row + u))
         gemm(
             OVERWRITE, active, layer["n_vectors"], layer["n_rows"],
             Matrix(work, z, z_row, 1),
             Panels(packed, layer["forward"], layer["n_rows"] * gates_row, gates_row),
             Panels(work, gates, rows * gates_row, gates_row),
         )  # fmt: skip
+        n_next = offset[t + 2] - offset[t + 1] if t + 1 < n_steps else 0
+        next_slot = offset[t + 1] if keep else 0
         lstm_forward(
             work, active, n_blocks, gates, rows * gates_row,
             c_before, c, at[TANH_C] + slot * h_row, at[H],
+            n_next, at[Z] + next_slot * z_row + n_inputs + 1, z_row,
         )  # fmt: skip
         c_before = c
         if layer["above"] > 0:
             out = places[e - direction, OUT] + direction * n_units
             for b in range(active):
                 target = out + _row(t, b, direction, lengths, offset) * layer["above"]
-                for u in range(n_units):
-                    work[target + u] = work[at[H] + b * h_row + u]
+                copy(work, at[H] + b * h_row, work, target, n_units)
 
 
 @njit(nogil=True)

@@ -17,6 +17,7 @@ from sklstm.kernels.layout import DH, DOUT, DX, GATES, N_REGIONS, H, Z, place_re
 from sklstm.kernels.losses import loss_and_gradient
 from sklstm.kernels.recurrent import recurrent_backward, recurrent_forward
 from sklstm.kernels.simd import (
+    copy,
     flush_denormals,
     lanes,
     pointer,
@@ -54,8 +55,7 @@ def _pool(layers, n_recurrent, n_directions, places, n, work):
         h_row = layers[e]["n_unit_vectors"] * lanes(work)
         for b in range(n):
             target = places[n_recurrent, Z] + b * row + direction * n_units
-            for u in range(n_units):
-                work[target + u] = work[places[e, H] + b * h_row + u]
+            copy(work, places[e, H] + b * h_row, work, target, n_units)
 
 
 @njit(nogil=True)
@@ -69,8 +69,7 @@ def _pool_backward(layers, n_recurrent, n_directions, places, n, work):
         zero(work, places[e, DH], n * h_row)
         for b in range(n):
             source = places[n_recurrent, DX] + b * inputs_row + direction * n_units
-            for u in range(n_units):
-                work[places[e, DH] + b * h_row + u] = work[source + u]
+            copy(work, source, work, places[e, DH] + b * h_row, n_units)
 
 
 @njit(nogil=True)
@@ -113,13 +112,13 @@ def _backward(
 
 
 @entry_point
-def gradient_lane(version):
-    def gradient_lane(
+def gradient_of_part(version):
+    def gradient_of_part(
         layers, sizes, n_recurrent, n_directions, packed, values,
-        starts, lengths, samples, lane, n_lanes, work, offset,
+        starts, lengths, samples, part, n_parts, work, offset,
         loss, targets, weights, gradient,
     ):  # fmt: skip
-        """Return the loss of every n_lanes-th shard from `lane` on, and its gradient.
+        """Return the loss of every n_parts-th shard from `part` on, and its gradient.
 
         Parameters
         ----------
@@ -136,7 +135,7 @@ def gradient_lane(version):
             ``values[starts[i] : starts[i] + lengths[i]]``.
         samples : array of int64 (n,)
             Read: the rows of `targets` and `weights` of these sequences.
-        lane, n_lanes : int
+        part, n_parts : int
         work : array
             Scratch for `workspace_size` values.
         offset : array of int64
@@ -157,7 +156,7 @@ def gradient_lane(version):
         places = np.empty((len(layers), N_REGIONS), np.int64)
         last = len(layers) - 1
         total = 0.0
-        for first in range(lane * SHARD, len(samples), n_lanes * SHARD):
+        for first in range(part * SHARD, len(samples), n_parts * SHARD):
             n = min(SHARD, len(samples) - first)
             steps = lengths[first : first + n].sum()
             place_regions(sizes, steps, steps, n, places)
@@ -182,18 +181,18 @@ def gradient_lane(version):
         restore_denormals(mode)
         return total
 
-    return gradient_lane
+    return gradient_of_part
 
 
 @entry_point
-def predict_lane(version):
-    def predict_lane(
+def predict_part(version):
+    def predict_part(
         layers, sizes, n_recurrent, n_directions, packed, values,
-        starts, lengths, samples, lane, n_lanes, work, offset, head, output,
+        starts, lengths, samples, part, n_parts, work, offset, head, output,
     ):  # fmt: skip
-        """Write what the network makes of every n_lanes-th shard from `lane` on.
+        """Write what the network makes of every n_parts-th shard from `part` on.
 
-        Parameters as in `gradient_lane`, and:
+        Parameters as in `gradient_of_part`, and:
 
         head : bool
             Whether to write raw outputs, or what sums each sequence up.
@@ -204,7 +203,7 @@ def predict_lane(version):
         mode = flush_denormals()
         scratch, rows = pointer(work), pointer(offset)
         places = np.empty((len(layers), N_REGIONS), np.int64)
-        for first in range(lane * SHARD, len(samples), n_lanes * SHARD):
+        for first in range(part * SHARD, len(samples), n_parts * SHARD):
             n = min(SHARD, len(samples) - first)
             place_regions(sizes, n, lengths[first : first + n].sum(), n, places)
             shard = pointer(starts[first:]), pointer(lengths[first:]), n
@@ -225,4 +224,4 @@ def predict_lane(version):
                     output[samples[first + b], j] = work[source + b * row + j]
         restore_denormals(mode)
 
-    return predict_lane
+    return predict_part

@@ -90,6 +90,12 @@ def vector_pointer(builder, base, index, vector):
     return builder.bitcast(builder.gep(base, [index]), vector.as_pointer())
 
 
+def opaque(builder, value):
+    """Return `value`, of which LLVM no longer knows how it was computed."""
+    kind = ir.FunctionType(value.type, [value.type])
+    return builder.asm(kind, "", "=r,0", [value], side_effect=False)
+
+
 # ---------------------------------------------------------------------------
 # Pointers, loads, stores, constants
 
@@ -177,6 +183,61 @@ def _type_zeros_like(context):
 @lower_builtin(zeros_like, types.CPointer)
 def _lower_zeros_like(context, builder, sig, args):
     return ir.Constant(context.get_value_type(sig.return_type), None)
+
+
+def transpose(source, start, row, target, into, target_row):
+    """Write a square block, as wide as a vector, transposed.
+
+    Element (i, j) goes from ``source[start + i*row + j]`` to
+    ``target[into + j*target_row + i]``.
+    """
+    block = np.arange(lanes(source))
+    columns = source[start + block[:, None] * row + block]
+    target[into + block[:, None] * target_row + block] = columns.T
+
+
+@type_callable(transpose)
+def _type_transpose(context):
+    return lambda source, start, row, target, into, target_row: types.none
+
+
+@lower_builtin(
+    transpose, types.CPointer, types.Integer, types.Integer, types.CPointer,
+    types.Integer, types.Integer,
+)  # fmt: skip
+def _lower_transpose(context, builder, sig, args):
+    """Shuffle the rows of the upper and lower half into each other, log2(width) times.
+
+    Each pass takes one bit of an element's number in the block from the front to the
+    back, so that the bits of its row and of its column at last have changed places.
+    """
+    source, start, row, target, into, target_row = args
+    kind = sig.args[0].dtype
+    vector = context.get_value_type(VectorType(kind))
+    width, align = vector.count, kind.bitwidth // 8
+
+    def place(base, first, step, i):
+        offset = builder.add(first, builder.mul(step, step.type(i)))
+        return vector_pointer(builder, base, offset, vector)
+
+    mask = ir.VectorType(ir.IntType(32), width)
+    halves = [
+        ir.Constant(mask, [i // 2 + i % 2 * width + half for i in range(width)])
+        for half in (0, width // 2)
+    ]
+    rows = [
+        builder.load(place(source, start, row, i), align=align) for i in range(width)
+    ]
+    for _ in range(width.bit_length() - 1):
+        upper, lower = rows[: width // 2], rows[width // 2 :]
+        rows = [
+            builder.shuffle_vector(*pair, half)
+            for pair in zip(upper, lower, strict=True)
+            for half in halves
+        ]
+    for i, column in enumerate(rows):
+        builder.store(column, place(target, into, target_row, i), align=align)
+    return context.get_dummy_value()
 
 
 # ---------------------------------------------------------------------------
@@ -286,7 +347,7 @@ def _emit_maximum(builder, a, b):
 
 
 def _emit_divide(builder, a, b):
-    return builder.fdiv(a, b, flags=("arcp", "ninf"))
+    return builder.fdiv(a, b, flags=("arcp", "contract", "ninf"))
 
 
 def _emit_where_positive(builder, a, b):
@@ -328,6 +389,16 @@ def zero(values, index, size):
     nothing = zeros_like(values)
     for i in range(index, index + size, lanes(values)):
         store(values, i, nothing)
+
+
+@njit(nogil=True)
+def copy(source, start, target, into, n):
+    """Write ``source[start : start + n]`` to ``target[into : into + n]``."""
+    whole = n - n % lanes(target)
+    for i in range(0, whole, lanes(target)):
+        store(target, into + i, load(source, start + i))
+    for i in range(whole, n):
+        target[into + i] = source[start + i]
 
 
 # ---------------------------------------------------------------------------
