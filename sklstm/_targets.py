@@ -34,18 +34,23 @@ class RegressionTargets:
         self._one_dimensional = y.ndim == 1
         y = y.reshape(len(y), -1)
         self.n_outputs = y.shape[1]
+        self._normalize = normalize
+        self._exponent = np.zeros(self.n_outputs, dtype=int)
         self._mean, self._scale = np.zeros(self.n_outputs), np.ones(self.n_outputs)
         if normalize:
-            y, weights = y[weights > 0], weights[weights > 0]
-            self._mean = np.average(y, axis=0, weights=weights)
-            # By the largest deviation first, whose square could overflow.
-            deviation = np.abs(y - self._mean)
-            largest = deviation.max(axis=0, initial=np.finfo(float).tiny)
-            variance = np.average((deviation / largest) ** 2, axis=0, weights=weights)
-            scale = largest * np.sqrt(variance)
-            # What is left of a constant target is rounding.
-            constant = scale <= 10 * np.finfo(float).eps * np.abs(self._mean)
-            self._scale = np.where(constant | (scale == 0), 1.0, scale)
+            self._learn_scale(y[weights > 0], weights[weights > 0])
+
+    def _learn_scale(self, y, weights):
+        # In units of a power of two, which is exact, no sum or square overflows.
+        _, exponent = np.frexp(np.abs(y).max(axis=0))
+        scaled = np.ldexp(y, -exponent)
+        mean = np.average(scaled, axis=0, weights=weights)
+        scale = np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
+        # What is left of a constant target is rounding: it keeps its own units.
+        constant = (scale == 0) | (scale <= 10 * np.finfo(float).eps * np.abs(mean))
+        self._exponent = np.where(constant, 0, exponent)
+        self._mean = np.where(constant, y[0], mean)
+        self._scale = np.where(constant, 1.0, scale)
 
     def encode(self, y, rows, dtype):
         """Return `y` as the kernel is trained on it (n_samples, n_outputs), at `rows`.
@@ -53,20 +58,26 @@ class RegressionTargets:
         What stands in other rows does not matter.
         """
         encoded = np.zeros((len(y), self.n_outputs), dtype=dtype)
+        taken = np.ldexp(y[rows].reshape(len(rows), -1), -self._exponent)
         with np.errstate(over="ignore"):
-            encoded[rows] = (y[rows].reshape(len(rows), -1) - self._mean) / self._scale
+            encoded[rows] = (taken - self._mean) / self._scale
         finite = np.isfinite(encoded).all(axis=1)
         if not finite.all():
             sample = int(np.argmin(finite))
+            remedy = "" if self._normalize else "normalize_y=True or "
             raise ValueError(
                 f"y[{sample}] = {y[sample]} does not fit into {encoded.dtype}: use "
-                "normalize_y=True or dtype='float64'."
+                f"{remedy}dtype='float64'."
             )
         return encoded
 
     def decode(self, raw):
         """Return the predictions that raw outputs (n_samples, n_outputs) stand for."""
         y = raw.astype(np.float64) * self._scale + self._mean
+        with np.errstate(over="ignore"):
+            y = np.ldexp(y, self._exponent)
+        largest = np.finfo(float).max
+        y = np.clip(y, -largest, largest)
         return y.ravel() if self._one_dimensional else y
 
 

@@ -1,5 +1,6 @@
 """LSTMClassifier and LSTMRegressor: parameters, docs, the scikit-learn contract."""
 
+import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 
@@ -242,6 +243,10 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
 
     @staticmethod
     def _score(y, prediction, weights):
+        # In units of a power of two, which is exact, no square overflows or vanishes.
+        largest = np.maximum(np.abs(y).max(axis=0), np.abs(prediction).max(axis=0))
+        _, exponent = np.frexp(largest)
+        y, prediction = np.ldexp(y, -exponent), np.ldexp(prediction, -exponent)
         return r2_score(y, prediction, sample_weight=weights)
 
     def __sklearn_tags__(self):

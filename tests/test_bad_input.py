@@ -826,11 +826,54 @@ def test_fit_names_a_target_too_large_for_float32():
     assert np.isfinite(model.fit(X, y).predict(X)).all()
 
 
-@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300])
-def test_targets_of_any_scale_are_predicted_on_their_scale(scale):
-    expected = LSTMRegressor(**SMALL).fit(make_cube(), REAL).predict(make_cube())
-    found = LSTMRegressor(**SMALL).fit(make_cube(), REAL * scale).predict(make_cube())
-    np.testing.assert_allclose(found / scale, expected, rtol=1e-4)
+def test_target_too_large_in_units_of_the_deviation_is_named():
+    """Its own weight is too small for the deviation to grow with it."""
+    X, y = make_cube(), with_value(REAL, 7, 1e100)
+    weights = with_value(ONES, 7, 1e-300)
+    model = LSTMRegressor(**SMALL)
+    with pytest.raises(ValueError, match=r"y\[7\] = 1e\+100 does not fit") as caught:
+        model.fit(X, y, weights)
+    assert "normalize_y" not in str(caught.value)  # which it is already
+    model.set_params(dtype="float64")
+    assert np.isfinite(model.fit(X, y, weights).predict(X)).all()
+
+
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-100, 2.0**100, 2.0**1020])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_targets_of_any_scale_are_predicted_on_their_scale(scale, early_stopping):
+    X = make_cube()
+    parameters = SMALL | {"early_stopping": early_stopping, "validation_fraction": 0.3}
+    ref = LSTMRegressor(**parameters).fit(X, REAL)
+    comp = LSTMRegressor(**parameters).fit(X, REAL * scale)
+    np.testing.assert_allclose(comp.predict(X) / scale, ref.predict(X), rtol=1e-4)
+    assert comp.validation_scores_ == ref.validation_scores_
+
+
+@pytest.mark.parametrize("low", [-1.9, 0.1, 1.8])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_sum_of_targets_may_be_too_large_for_float64(low, early_stopping):
+    X, y = make_cube(), np.linspace(low, 1.9, N_SAMPLES)
+    parameters = SMALL | {"early_stopping": early_stopping, "validation_fraction": 0.3}
+    ref = LSTMRegressor(**parameters).fit(X, y)
+    comp = LSTMRegressor(**parameters).fit(X, y * 2.0**1023)
+    np.testing.assert_allclose(comp.predict(X) / 2.0**1023, ref.predict(X), rtol=1e-4)
+    assert comp.validation_scores_ == ref.validation_scores_
+
+
+@pytest.mark.parametrize("constant", [-1e-310, 1e-30, 0.1, 1e30, -1.7e308])
+def test_constant_target_of_any_scale_is_predicted(constant):
+    X = make_cube()
+    model = LSTMRegressor(**SMALL).fit(X, np.full(N_SAMPLES, constant))
+    for weight in model.weights_.values():
+        weight[:] = 0
+    assert_array_equal(model.predict(X), np.full(N_SAMPLES, constant))
+
+
+def test_prediction_beyond_float64_is_its_largest_number():
+    X, y = make_cube(), np.linspace(-1.9, 1.9, N_SAMPLES) * 2.0**1023
+    model = LSTMRegressor(**SMALL).fit(X, y)
+    model.weights_["head.bias_0"][:] = 100
+    assert_array_equal(model.predict(X), np.full(N_SAMPLES, np.finfo(float).max))
 
 
 NUMBERS = {
