@@ -5,6 +5,7 @@ import os
 import sys
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping, Set
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -24,7 +25,7 @@ from sklstm._network import Network
 from sklstm._optimizers import Adam
 from sklstm._sequences import validate_sequences
 from sklstm._targets import check_weights
-from sklstm._training import Schedule, train
+from sklstm._training import Objective, Samples, Schedule, train
 from sklstm.engines.cpu import CPUEngine
 
 
@@ -67,8 +68,8 @@ class BaseLSTM(
     }
 
     @abstractmethod
-    def _make_targets(self, y, weights):
-        """Return what turns validated `y` into kernel targets and back."""
+    def _make_targets(self, training):
+        """Return what turns the targets of `training` into the kernel's and back."""
 
     @abstractmethod
     def _check_y(self, y, n_samples):
@@ -117,60 +118,77 @@ class BaseLSTM(
         return self
 
     def _fit(self, X, y, sample_weight):
+        samples = self._check_data(X, y, sample_weight)
+        random_state = check_random_state(self.random_state)
+        training, held_out = self._split(samples, random_state)
+        self._targets = self._make_targets(training)
+        self._network = self._make_network(samples.sequences.n_channels)
+        self._parameters = self._network.initialise(random_state, np.dtype(self.dtype))
+        history = self._train(training, held_out, random_state)
+        self._set_fitted_attributes(history, len(training))
+
+    def _check_data(self, X, y, sample_weight):
+        """Return all samples that have a weight."""
+        sequences = self._sequences(X, reset=True)
+        y = self._check_y(y, len(sequences))
+        weights, unit = check_weights(sample_weight, len(sequences))
+        # What has no weight takes no part, as if it were not there.
+        return Samples(sequences, y, weights, unit, rows=np.flatnonzero(weights))
+
+    def _make_network(self, n_channels):
+        """Return the network, as `hidden_layer_sizes` and so on have it."""
         hidden_layer_sizes = _layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
-        head_layer_sizes = _layer_sizes("head_layer_sizes", self.head_layer_sizes)
         if not hidden_layer_sizes:
             raise ValueError(
                 "hidden_layer_sizes is empty: expected at least one layer."
             )
-        sequences = self._sequences(X, reset=True)
-        y = self._check_y(y, len(sequences))
-        weights, scale = check_weights(sample_weight, len(sequences))
-        random_state = check_random_state(self.random_state)
-        targets = self._make_targets(y, weights)
         network = Network(
-            sequences.n_channels,
+            n_channels,
             hidden_layer_sizes,
             self.bidirectional,
-            head_layer_sizes,
-            targets.n_outputs,
+            _layer_sizes("head_layer_sizes", self.head_layer_sizes),
+            self._targets.n_outputs,
         )
         self._refuse_too_large(network)
-        parameters = network.initialise(random_state, np.dtype(self.dtype))
-        # What has no weight takes no part, as if it were not there.
-        rows, held_out = np.flatnonzero(weights), None
-        if self.early_stopping:
-            rows, held_out = self._split(rows, y, sequences.series, random_state)
+        return network
+
+    def _train(self, training, held_out, random_state):
+        """Train the parameters; return the history."""
+        dtype = self._parameters.dtype
+        encoded = self._targets.encode(training.targets, training.rows, dtype)
         optimizer = Adam(
-            len(parameters),
-            parameters.dtype,
+            len(self._parameters),
+            dtype,
             self._float("beta_1"),
             self._float("beta_2"),
             self._float("epsilon"),
         )
-
-        with self._engine(network, targets, parameters) as engine:
+        with self._engine() as engine:
+            objective = Objective(
+                engine,
+                replace(training, targets=encoded),
+                self._penalty(training.weight_unit),
+                self._network.penalised(),
+            )
 
             def validation_score():
-                raw = engine.predict(parameters, sequences.take(held_out))
-                prediction = targets.decode(raw)
-                return self._score(y[held_out], prediction, weights[held_out])
+                raw = engine.predict(
+                    self._parameters, held_out.sequences.take(held_out.rows)
+                )
+                return self._score(
+                    held_out.targets[held_out.rows],
+                    self._targets.decode(raw),
+                    held_out.weights[held_out.rows],
+                )
 
-            history = train(
-                engine,
+            return train(
+                objective,
                 optimizer,
-                parameters,
-                network.penalised(),
-                sequences,
-                rows,
-                targets.encode(y, rows, parameters.dtype),
-                weights,
-                self._schedule(len(rows), scale),
+                self._parameters,
+                self._schedule(len(training)),
                 random_state,
                 validation_score if self.early_stopping else None,
             )
-        self._network, self._targets, self._parameters = network, targets, parameters
-        self._set_fitted_attributes(history, len(rows))
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_parameters")
@@ -207,7 +225,7 @@ class BaseLSTM(
         """
         check_is_fitted(self)
         sequences = self._sequences(X, reset=False)
-        with self._fitted_engine() as engine:
+        with self._engine() as engine:
             return engine.transform(self._parameters, sequences).astype(np.float64)
 
     @property
@@ -223,7 +241,7 @@ class BaseLSTM(
     def _raw_outputs(self, X):
         check_is_fitted(self)
         sequences = self._sequences(X, reset=False)
-        with self._fitted_engine() as engine:
+        with self._engine() as engine:
             return engine.predict(self._parameters, sequences)
 
     def _sequences(self, X, reset):
@@ -237,16 +255,13 @@ class BaseLSTM(
             group_column=self.group_column,
         )
 
-    def _engine(self, network, targets, parameters):
+    def _engine(self):
         return CPUEngine(
-            network,
-            loss=targets.loss,
-            dtype=parameters.dtype,
+            self._network,
+            loss=self._targets.loss,
+            dtype=self._parameters.dtype,
             n_threads=effective_n_jobs(self.n_jobs),
         )
-
-    def _fitted_engine(self):
-        return self._engine(self._network, self._targets, self._parameters)
 
     def _refuse_too_large(self, network):
         """Refuse a network whose training does not fit into the machine's memory."""
@@ -261,22 +276,24 @@ class BaseLSTM(
                 f"this machine has {available / 2**30:.3g} GiB of memory."
             )
 
-    def _schedule(self, n_samples, weight_scale):
-        batch_size = 200 if self.batch_size == "auto" else self.batch_size
-        clip = self.max_grad_norm is not None
-        # The penalty stands beside a sum of weighted losses.
-        alpha = self._float("alpha") / weight_scale
+    def _penalty(self, weight_unit):
+        """Return alpha in units of the weights, beside whose sum it stands."""
+        alpha = self._float("alpha") / weight_unit
         if alpha > float(np.finfo(self.dtype).max):
             raise ValueError(
                 f"alpha={self.alpha} is too large for sample_weight of at most "
-                f"{weight_scale}: scale sample_weight up, or lower alpha."
+                f"{weight_unit}: scale sample_weight up, or lower alpha."
             )
+        return alpha
+
+    def _schedule(self, n_samples):
+        batch_size = 200 if self.batch_size == "auto" else self.batch_size
+        clip = self.max_grad_norm is not None
         return Schedule(
             learning_rate_init=self._float("learning_rate_init"),
             max_iter=self.max_iter,
             batch_size=min(batch_size, n_samples),
             shuffle=self.shuffle,
-            alpha=alpha,
             max_grad_norm=self._float("max_grad_norm") if clip else None,
             tol=self._float("tol"),
             n_iter_no_change=self.n_iter_no_change,
@@ -299,8 +316,11 @@ class BaseLSTM(
             )
         return value
 
-    def _split(self, rows, y, series, random_state):
+    def _split(self, samples, random_state):
         """Return the samples to train on, and those held out for early stopping."""
+        if not self.early_stopping:
+            return samples, None
+        rows, series = samples.rows, samples.sequences.series
         if series is not None:
             train_rows, held_out = _split_series(
                 rows, series[rows], self.validation_fraction
@@ -311,7 +331,7 @@ class BaseLSTM(
                     rows,
                     random_state=random_state,
                     test_size=self.validation_fraction,
-                    stratify=self._stratify(y[rows]),
+                    stratify=self._stratify(samples.targets[rows]),
                 )
             except ValueError as error:
                 raise ValueError(
@@ -323,7 +343,7 @@ class BaseLSTM(
                 f"early_stopping holds out {len(held_out)} of {len(rows)} samples, too "
                 "few to score: raise validation_fraction, or pass more samples."
             )
-        return train_rows, held_out
+        return samples.at(train_rows), samples.at(held_out)
 
     def _stratify(self, y):
         """Return the classes that held-out samples are to be drawn from alike."""

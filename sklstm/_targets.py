@@ -21,8 +21,9 @@ class RegressionTargets:
     Parameters
     ----------
     y : array of float64 (n_samples,) or (n_samples, n_outputs)
-        From `check_real`.
+        Those to train on, from `check_real`.
     weights : array of float64 (n_samples,)
+        Above zero.
     normalize : bool
         Whether the kernel is trained on targets of mean 0 and standard deviation 1.
     """
@@ -38,7 +39,7 @@ class RegressionTargets:
         self._exponent = np.zeros(self.n_outputs, dtype=int)
         self._mean, self._scale = np.zeros(self.n_outputs), np.ones(self.n_outputs)
         if normalize:
-            self._learn_scale(y[weights > 0], weights[weights > 0])
+            self._learn_scale(y, weights)
 
     def _learn_scale(self, y, weights):
         # In units of a power of two, which is exact, no sum or square overflows.

@@ -2,10 +2,89 @@
 
 import math
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+
+from sklstm._sequences import Sequences
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Some of the samples that were given.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Of all samples that were given, as is all but `rows`.
+    targets : array (n_samples,) or (n_samples, n_targets)
+        As they were given, or as the kernel is trained on them.
+    weights : array of float64 (n_samples,)
+        Above zero at `rows`, in units of `weight_unit`.
+    weight_unit : float
+    rows : array of int
+        Which samples these are.
+    """
+
+    sequences: Sequences
+    targets: np.ndarray
+    weights: np.ndarray
+    weight_unit: float
+    rows: np.ndarray
+
+    def __len__(self):
+        return len(self.rows)
+
+    def at(self, rows):
+        """Return the samples at other `rows`."""
+        return replace(self, rows=rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """What training makes small: the losses of samples, and a penalty.
+
+    Parameters
+    ----------
+    engine : engine
+        Gives losses and gradients.
+    samples : Samples
+        With targets as the kernel is trained on them.
+    alpha : float
+        The strength of the penalty, in units of the samples' weights.
+    penalised : array of bool (n_parameters,)
+        Which parameters the penalty is on.
+    """
+
+    engine: object
+    samples: Samples
+    alpha: float
+    penalised: np.ndarray
+
+    def loss_and_gradient(self, parameters, batch):
+        """Return the loss of a minibatch, a sum, and the gradient of its mean.
+
+        As in scikit-learn's MLPs, the penalty ``alpha / 2 * |parameters|^2`` stands
+        beside the sum of the losses, so that it weighs less the larger a minibatch is.
+        """
+        loss, gradient = self.engine.loss_and_gradient(
+            parameters,
+            self.samples.sequences,
+            batch,
+            self.samples.targets,
+            self.samples.weights,
+        )
+        if self.alpha > 0:
+            held = np.where(self.penalised, parameters, 0)
+            gradient += self.alpha * held
+            loss += 0.5 * self.alpha * float(np.square(held, dtype=np.float64).sum())
+        gradient /= self.weight(batch)
+        return loss, gradient
+
+    def weight(self, batch):
+        """Return the sum of the weights of a minibatch."""
+        return self.samples.weights[batch].sum()
 
 
 @dataclass
@@ -25,7 +104,6 @@ class Schedule:
     max_iter: int
     batch_size: int
     shuffle: bool
-    alpha: float
     max_grad_norm: float | None
     tol: float
     n_iter_no_change: int
@@ -50,34 +128,15 @@ class BadEpochs:
 
 
 def train(
-    engine,
-    optimizer,
-    parameters,
-    penalised,
-    sequences,
-    rows,
-    targets,
-    weights,
-    schedule,
-    random_state,
-    validation_score=None,
+    objective, optimizer, parameters, schedule, random_state, validation_score=None
 ):
     """Train `parameters`, in place.
 
     Parameters
     ----------
-    engine : engine
-        Gives losses and gradients.
+    objective : Objective
     optimizer : optimizer
     parameters : array (n_parameters,)
-    penalised : array of bool (n_parameters,)
-        Which parameters the penalty `alpha` is on.
-    sequences : Sequences
-    rows : array of int
-        The samples to train on.
-    targets : array (n_samples, n_targets)
-    weights : array of float64 (n_samples,)
-        Above zero for all `rows`.
     schedule : Schedule
     random_state : RandomState
     validation_score : callable, optional
@@ -97,14 +156,12 @@ def train(
     history = History()
     bad_epochs = BadEpochs(schedule.tol)
     best_parameters = parameters
+    rows = objective.samples.rows
     for epoch in range(1, schedule.max_iter + 1):
         order = random_state.permutation(rows) if schedule.shuffle else rows
         # What overflows is told in our own words.
         with np.errstate(over="ignore", invalid="ignore"):
-            loss, norm = _run_epoch(
-                engine, optimizer, parameters, penalised, sequences, order, targets,
-                weights, schedule,
-            )  # fmt: skip
+            loss, norm = _run_epoch(objective, order, optimizer, parameters, schedule)
         finite = math.isfinite(loss) and math.isfinite(norm) and optimizer.is_finite()
         if not (finite and np.isfinite(parameters).all()):
             raise ValueError(_diverged(epoch, loss, norm, schedule))
@@ -125,16 +182,13 @@ def train(
             f"Maximum number of epochs (max_iter={schedule.max_iter}) reached and the "
             "optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     parameters[:] = best_parameters
     return history
 
 
-def _run_epoch(
-    engine, optimizer, parameters, penalised, sequences, order, targets, weights,
-    schedule,
-):  # fmt: skip
+def _run_epoch(objective, order, optimizer, parameters, schedule):
     """Take a step for each minibatch; return the mean loss and gradient norm.
 
     Ends at the first loss or norm that is not finite, and returns these.
@@ -142,34 +196,16 @@ def _run_epoch(
     total_loss = total_weight = total_norm = n_batches = 0
     for start in range(0, len(order), schedule.batch_size):
         batch = order[start : start + schedule.batch_size]
-        loss, gradient = engine.loss_and_gradient(
-            parameters, sequences, batch, targets, weights
-        )
-        weight = weights[batch].sum()
-        loss += _add_penalty(schedule.alpha, parameters, penalised, gradient)
-        gradient /= weight
+        loss, gradient = objective.loss_and_gradient(parameters, batch)
         norm = _clip(gradient, schedule.max_grad_norm)
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            return loss / weight, norm
+            return loss / objective.weight(batch), norm
         optimizer.step(parameters, gradient, schedule.learning_rate_init)
         total_loss += loss
-        total_weight += weight
+        total_weight += objective.weight(batch)
         total_norm += norm
         n_batches += 1
     return float(total_loss / total_weight), total_norm / n_batches
-
-
-def _add_penalty(alpha, parameters, penalised, gradient):
-    """Add the gradient of ``alpha / 2 * |parameters|^2``; return its value.
-
-    As in scikit-learn's MLPs it stands beside the sum of the samples' losses, so that
-    it weighs less the larger a minibatch is.
-    """
-    if alpha == 0:
-        return 0.0
-    held = np.where(penalised, parameters, 0)
-    gradient += alpha * held
-    return 0.5 * alpha * float(np.square(held, dtype=np.float64).sum())
 
 
 def _clip(gradient, max_norm):

@@ -238,8 +238,11 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     def _check_y(self, y, n_samples):
         return check_real(y, n_samples, self)
 
-    def _make_targets(self, y, weights):
-        return RegressionTargets(y, weights, self.normalize_y)
+    def _make_targets(self, training):
+        rows = training.rows
+        return RegressionTargets(
+            training.targets[rows], training.weights[rows], self.normalize_y
+        )
 
     @staticmethod
     def _score(y, prediction, weights):
@@ -351,7 +354,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes; for multi-label y the numbers of its columns.
+        The classes, also those whose samples all have weight 0, which are not learnt;
+        for multi-label y the numbers of its columns.
 
     n_features_in_ : int
         Columns of 2-D X, channels of 3-D and ragged X.
@@ -510,8 +514,9 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     def _check_y(self, y, n_samples):
         return check_classes(y, n_samples, self)
 
-    def _make_targets(self, y, weights):
-        return ClassTargets(y)
+    def _make_targets(self, training):
+        # Classes without weight, or held out alone, are classes too.
+        return ClassTargets(training.targets)
 
     def _stratify(self, y):
         return y if y.ndim == 1 else None

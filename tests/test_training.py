@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils import check_random_state
 
 from sklstm import LSTMClassifier, LSTMRegressor
 
@@ -63,29 +64,29 @@ class Task(NamedTuple):
         X = [self.X[sample] for sample in samples]
         return self._replace(X=X, y=self.y[samples])
 
-    def mean_and_scale(self, sample_weight):
+    def mean_and_scale(self, sample_weight, rows):
         """Of targets that are trained on in units of their standard deviation."""
-        y = self.y.reshape(len(self.y), -1)
+        y, sample_weight = self.y.reshape(len(self.y), -1)[rows], sample_weight[rows]
         mean = np.average(y, axis=0, weights=sample_weight)
         variance = np.average((y - mean) ** 2, axis=0, weights=sample_weight)
         return mean, np.sqrt(variance)
 
-    def targets(self, sample_weight, normalize_y):
+    def targets(self, sample_weight, normalize_y, rows):
         """What the network is trained on, (n_samples, n_targets)."""
         if self.estimator is LSTMRegressor and normalize_y:
-            mean, scale = self.mean_and_scale(sample_weight)
+            mean, scale = self.mean_and_scale(sample_weight, rows)
             return (self.y.reshape(len(self.y), -1) - mean) / scale
         y = self.y
         if y.dtype.kind == "U":
             y = np.array([sorted(set(y)).index(label) for label in y])
         return y.reshape(len(y), -1).astype(np.float64)
 
-    def decode(self, raw, sample_weight, normalize_y):
+    def decode(self, raw, sample_weight, normalize_y, rows):
         """The predictions that raw outputs stand for, shaped as y."""
         if self.estimator is LSTMRegressor:
             mean, scale = 0.0, 1.0
             if normalize_y:
-                mean, scale = self.mean_and_scale(sample_weight)
+                mean, scale = self.mean_and_scale(sample_weight, rows)
             return (raw * scale + mean).reshape(-1, *self.y.shape[1:])
         if self.y.ndim == 2:
             return (raw > 0).astype(int)
@@ -186,12 +187,16 @@ def plain_gradient(kind, weights, sequences, targets, sample_weight):
 
 
 class PlainFit:
-    """Training in plain NumPy, told by the estimators' own parameters."""
+    """Training in plain NumPy, told by the estimators' own parameters.
+
+    `rows` are the samples to train on, all by default.
+    """
 
     def __init__(
         self,
         task,
         sample_weight=None,
+        rows=None,
         *,
         hidden_layer_sizes,
         bidirectional=False,
@@ -214,14 +219,15 @@ class PlainFit:
         self.sample_weight = sample_weight
         if sample_weight is None:
             self.sample_weight = np.ones(n_samples)
+        self.rows = np.arange(n_samples) if rows is None else rows
         self.normalize_y = normalize_y
-        self.targets = task.targets(self.sample_weight, normalize_y)
+        self.targets = task.targets(self.sample_weight, normalize_y, self.rows)
         self.batch_size = 200 if batch_size == "auto" else batch_size
         self.max_iter, self.shuffle = max_iter, shuffle
         self.alpha, self.max_grad_norm = alpha, max_grad_norm
         self.learning_rate, self.epsilon = learning_rate_init, epsilon
         self.beta_1, self.beta_2 = beta_1, beta_2
-        self.random_state = np.random.RandomState(random_state)
+        self.random_state = check_random_state(random_state)
         self.weights = initial_weights(
             self.random_state,
             task.X[0].shape[1],
@@ -231,10 +237,9 @@ class PlainFit:
             head_layer_sizes,
         )
 
-    def epochs(self, rows=None):
-        """Train on the samples in rows; yield each epoch, max_iter of them."""
-        if rows is None:
-            rows = np.arange(len(self.task.y))
+    def epochs(self):
+        """Train; yield each epoch, max_iter of them."""
+        rows = self.rows
         self.n_steps = 0
         self.m = {name: np.zeros(w.shape) for name, w in self.weights.items()}
         self.v = {name: np.zeros(w.shape) for name, w in self.weights.items()}
@@ -288,7 +293,7 @@ class PlainFit:
         """R² or accuracy on some samples, as scikit-learn has it."""
         task = self.task
         raw = reference.raw_output(weights, [task.X[sample] for sample in samples])
-        prediction = task.decode(raw, self.sample_weight, self.normalize_y)
+        prediction = task.decode(raw, self.sample_weight, self.normalize_y, self.rows)
         return task.score(
             task.y[samples], prediction, sample_weight=self.sample_weight[samples]
         )
@@ -628,10 +633,10 @@ EARLY = {
 }
 
 
-def assert_early_stopping_is_plain(task, model, plain, train_rows, held_out, rule):
+def assert_early_stopping_is_plain(model, plain, held_out, rule):
     """Compare scores, the epoch that training stopped at, and the weights kept."""
     epochs, scores = [], []
-    for epoch in plain.epochs(train_rows):
+    for epoch in plain.epochs():
         epochs.append(epoch)
         scores.append(plain.score(epoch.weights, held_out))
         if n_epochs_until_stop([-score for score in scores], **rule) <= len(epochs):
@@ -640,7 +645,7 @@ def assert_early_stopping_is_plain(task, model, plain, train_rows, held_out, rul
     assert 0 < best < len(epochs) - 1  # the best weights are not those left anyway
 
     assert model.n_iter_ == len(epochs) < plain.max_iter
-    assert model.t_ == len(epochs) * len(train_rows)
+    assert model.t_ == len(epochs) * len(plain.rows)
     assert_allclose(model.validation_scores_, scores, rtol=1e-8)
     assert model.best_validation_score_ == max(model.validation_scores_)
     losses = [epoch.loss for epoch in epochs]
@@ -656,17 +661,19 @@ def test_early_stopping_holds_out_samples_class_by_class(name):
     task = make_task(name, n_samples=30)
     sample_weight = np.random.default_rng(1).uniform(0.1, 5, size=30)
     rule = {"tol": 1e-3, "n_iter_no_change": 3}
-    plain = PlainFit(task, sample_weight, **EARLY)
+    random_state = np.random.RandomState(0)
     train_rows, held_out = train_test_split(
         np.arange(30),
         test_size=0.3,
         stratify=task.y if name in ("binary", "multiclass") else None,
-        random_state=plain.random_state,
+        random_state=random_state,
     )
+    parameters = EARLY | {"random_state": random_state}
+    plain = PlainFit(task, sample_weight, train_rows, **parameters)
     model = task.fit(
         sample_weight, early_stopping=True, validation_fraction=0.3, **EARLY, **rule
     )
-    assert_early_stopping_is_plain(task, model, plain, train_rows, held_out, rule)
+    assert_early_stopping_is_plain(model, plain, held_out, rule)
 
 
 SERIES = np.array([2, 0, 0, 1, 0, 2, 0, 1, 0, 0, 2, 1, 2, 0, 0, 1, 2, 0, 2, 0] * 2)
@@ -716,8 +723,26 @@ def test_early_stopping_with_a_window_holds_out_the_end_of_each_series(name, gro
     )
     X = np.insert(table, 1, series, axis=1) if grouped else table
     model.fit(X, task.y, sample_weight)
-    plain = PlainFit(task, sample_weight, **EARLY)
-    assert_early_stopping_is_plain(task, model, plain, train_rows, held_out, rule)
+    plain = PlainFit(task, sample_weight, train_rows, **EARLY)
+    assert_early_stopping_is_plain(model, plain, held_out, rule)
+
+
+@pytest.mark.parametrize("window", [None, 3])
+def test_held_out_targets_have_no_part_in_the_scale(window):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 2)), rng.normal(size=40)
+    if window is None:
+        split = train_test_split(np.arange(40), test_size=0.3, random_state=0)
+    else:
+        split = np.arange(28), np.arange(28, 40)
+    train_rows, held_out = split
+    y[held_out] = 1e6
+    comp = LSTMRegressor(
+        window=window, early_stopping=True, validation_fraction=0.3, **SMALL
+    ).fit(X, y)
+    for weight in comp.weights_.values():
+        weight[:] = 0
+    assert_allclose(comp.predict(X), np.mean(y[train_rows]), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -787,8 +812,8 @@ def test_row_without_weight_is_context_for_the_rows_that_follow(name):
     sample_weight = rng.uniform(0.1, 5, size=30)
     sample_weight[[0, 3, 4, 11, 29]] = 0
     model = task.estimator(window=3, **SMALL).fit(table, task.y, sample_weight)
-    plain = PlainFit(task, sample_weight, **SMALL)
-    epochs = list(plain.epochs(np.flatnonzero(sample_weight)))
+    plain = PlainFit(task, sample_weight, np.flatnonzero(sample_weight), **SMALL)
+    epochs = list(plain.epochs())
     assert_weights_equal(model.weights_, epochs[-1].weights)
     assert_allclose(model.loss_curve_, [epoch.loss for epoch in epochs], rtol=TOLERANCE)
     assert model.t_ == 3 * 25
