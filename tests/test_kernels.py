@@ -43,6 +43,11 @@ def product(accumulate, m, n_vectors, k, a, a_row, a_col, b, b_row, c, c_row):
 
 
 @njit
+def transpose_block(source, row, target, target_row):
+    simd.transpose(pointer(source), 0, row, pointer(target), 0, target_row)
+
+
+@njit
 def halve(x, times):
     mode = simd.flush_denormals()
     values = pointer(x)
@@ -99,6 +104,17 @@ def multiply(a, b, c=None, transposed=False):
         row,
     )
     return from_panels(c_panels, n_columns)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_transpose_writes_a_block_transposed_and_nothing_else(dtype):
+    width = lanes_of(dtype)
+    source = np.random.RandomState(0).randn(width, width + 3).astype(dtype)
+    target = np.full((width, width + 5), np.nan, dtype)
+    transpose_block(source, width + 3, target, width + 5)
+    expected = np.full_like(target, np.nan)
+    expected[:, :width] = source[:, :width].T
+    assert_array_equal(target, expected)
 
 
 @pytest.mark.parametrize(("dtype", "ulps"), [(np.float32, 6), (np.float64, 4)])

@@ -21,7 +21,7 @@ from sklstm.kernels.layout import (
     H,
     Z,
 )
-from sklstm.kernels.simd import copy, lanes, zero
+from sklstm.kernels.simd import add_to, copy, lanes, zero
 
 
 @njit(nogil=True)
@@ -44,15 +44,14 @@ def recurrent_forward(
     at = places[e]
     width = lanes(work)
     n_steps = lengths[0]
-    n_inputs, n_units = layer["n_inputs"], layer["n_units"]
+    hidden_column = layer["n_inputs"] + 1
     n_blocks = layer["n_unit_vectors"]
     h_row, z_row, gates_row = n_blocks * width, layer["z_width"], PANEL * width
     rows = offset[n_steps] if keep else n
-    below = e - direction - n_directions  # the first direction of the layer below
 
     zero(work, at[ZEROS], n * h_row)
     for b in range(n):
-        zero(work, at[Z] + b * z_row + n_inputs + 1, h_row)
+        zero(work, at[Z] + b * z_row + hidden_column, h_row)
     c_before = at[ZEROS]
     for t in range(n_steps):
         active = offset[t + 1] - offset[t]
@@ -60,16 +59,10 @@ def recurrent_forward(
         z = at[Z] + slot * z_row
         gates = at[GATES] + slot * gates_row
         c = at[C] + slot * h_row
-        for b in range(active):
-            row = z + b * z_row
-            if below < 0:
-                position = lengths[b] - 1 - t if direction == 1 else t
-                copy(values, (starts[b] + position) * n_inputs, work, row, n_inputs)
-            else:
-                source = _row(t, b, direction, lengths, offset)
-                source = places[below, OUT] + source * layers[below]["above"]
-                copy(work, source, work, row, n_inputs)
-            work[row + n_inputs] = 1
+        _read_inputs(
+            layers, e, direction, n_directions, places,
+            values, starts, lengths, offset, t, work, z,
+        )  # fmt: skip
         gemm(
             OVERWRITE, active, layer["n_vectors"], layer["n_rows"],
             Matrix(work, z, z_row, 1),
@@ -81,14 +74,37 @@ def recurrent_forward(
         lstm_forward(
             work, active, n_blocks, gates, rows * gates_row,
             c_before, c, at[TANH_C] + slot * h_row, at[H],
-            n_next, at[Z] + next_slot * z_row + n_inputs + 1, z_row,
+            n_next, at[Z] + next_slot * z_row + hidden_column, z_row,
         )  # fmt: skip
         c_before = c
         if layer["above"] > 0:
-            out = places[e - direction, OUT] + direction * n_units
+            out = places[e - direction, OUT] + direction * layer["n_units"]
             for b in range(active):
                 target = out + _row(t, b, direction, lengths, offset) * layer["above"]
-                copy(work, at[H] + b * h_row, work, target, n_units)
+                copy(work, at[H] + b * h_row, work, target, layer["n_units"])
+
+
+@njit(nogil=True)
+def _read_inputs(
+    layers, e, direction, n_directions, places,
+    values, starts, lengths, offset, t, work, z,
+):  # fmt: skip
+    """Write step `t` of X, or of the layer below, and 1 for the bias to rows of Z."""
+    n_inputs, z_row = layers[e]["n_inputs"], layers[e]["z_width"]
+    active = offset[t + 1] - offset[t]
+    below = e - direction - n_directions  # the first direction of the layer below
+    if below < 0:
+        for b in range(active):
+            position = lengths[b] - 1 - t if direction == 1 else t
+            source = (starts[b] + position) * n_inputs
+            copy(values, source, work, z + b * z_row, n_inputs)
+    else:
+        for b in range(active):
+            source = _row(t, b, direction, lengths, offset) * layers[below]["above"]
+            source += places[below, OUT]
+            copy(work, source, work, z + b * z_row, n_inputs)
+    for b in range(active):
+        work[z + b * z_row + n_inputs] = 1
 
 
 @njit(nogil=True)
@@ -108,9 +124,8 @@ def recurrent_backward(
     n_blocks = layer["n_unit_vectors"]
     h_row, z_row, gates_row = n_blocks * width, layer["z_width"], PANEL * width
     rows = offset[n_steps]
-    hidden_row = min(n_blocks, PANEL) * width
-    end = rows
     zero(work, at[DC], n * h_row)
+    end = rows
     for t in range(n_steps - 1, -1, -1):
         start = offset[t]
         active = offset[t + 1] - start
@@ -119,24 +134,17 @@ def recurrent_backward(
             out = places[e - direction, DOUT] + direction * layer["n_units"]
             for b in range(active):
                 source = out + _row(t, b, direction, lengths, offset) * layer["above"]
-                for u in range(layer["n_units"]):
-                    work[at[DH] + b * h_row + u] += work[source + u]
+                add_to(work, at[DH] + b * h_row, work, source, layer["n_units"])
         c_before = at[C] + offset[t - 1] * h_row if t > 0 else at[ZEROS]
         lstm_backward(
             work, active, n_blocks, gates, rows * gates_row,
             c_before, at[TANH_C] + start * h_row, at[DH], at[DC],
         )  # fmt: skip
         if t > 0:
-            for p in range(n_blocks):
-                gemm(
-                    min(p, 1), active, n_blocks, gates_row,
-                    Matrix(work, gates + p * rows * gates_row, gates_row, 1),
-                    Panels(
-                        packed, layer["to_hidden"] + p * gates_row * hidden_row,
-                        layer["n_vectors"] * width * hidden_row, hidden_row,
-                    ),
-                    Panels(work, at[DH], PANEL * width, h_row),
-                )  # fmt: skip
+            _through_weights(
+                layer, active, work, gates, rows,
+                packed, layer["to_hidden"], n_blocks, at[DH],
+            )  # fmt: skip
         # While a block of rows is still in the cache, take from it all it has to give.
         if t == 0 or end - offset[t - 1] > K_BLOCK:
             gemm(
@@ -149,47 +157,53 @@ def recurrent_backward(
                 ),
             )  # fmt: skip
             if layer["to_inputs"] >= 0:
-                _pass_down(
-                    layers, e, direction, n_directions, places, packed,
+                _through_weights(
+                    layer, end - start, work, gates, rows,
+                    packed, layer["to_inputs"], layer["n_input_vectors"], at[DX],
+                )  # fmt: skip
+                _hand_down(
+                    layers, e, direction, n_directions, places,
                     lengths, offset, t, end, work,
                 )  # fmt: skip
             end = start
 
 
 @njit(nogil=True)
-def _pass_down(
-    layers, e, direction, n_directions, places, packed,
-    lengths, offset, t_first, end, work,
+def _through_weights(
+    layer, m, work, gates, rows, packed, weights, n_vectors, out
 ):  # fmt: skip
-    """Add the inputs' gradient, from step `t_first` to row `end`, to DOUT below."""
-    layer = layers[e]
-    at = places[e]
+    """Write `m` rows of gradients of gates, times transposed weights, to `out`.
+
+    The panels of GATES lie `rows` rows apart; each is a part of the sum.
+    """
     width = lanes(work)
-    start = offset[t_first]
-    rows = offset[lengths[0]]
     gates_row = PANEL * width
-    inputs_row = layer["n_input_vectors"] * width
-    panel_row = min(layer["n_input_vectors"], PANEL) * width
+    panel_row = min(n_vectors, PANEL) * width
     for p in range(layer["n_unit_vectors"]):
         gemm(
-            min(p, 1), end - start, layer["n_input_vectors"], gates_row,
-            Matrix(
-                work, at[GATES] + (p * rows + start) * gates_row, gates_row, 1
-            ),
+            min(p, 1), m, n_vectors, gates_row,
+            Matrix(work, gates + p * rows * gates_row, gates_row, 1),
             Panels(
-                packed, layer["to_inputs"] + p * gates_row * panel_row,
+                packed, weights + p * gates_row * panel_row,
                 layer["n_vectors"] * width * panel_row, panel_row,
             ),
-            Panels(work, at[DX], PANEL * width, inputs_row),
+            Panels(work, out, gates_row, n_vectors * width),
         )  # fmt: skip
+
+
+@njit(nogil=True)
+def _hand_down(
+    layers, e, direction, n_directions, places, lengths, offset, t_first, end, work
+):
+    """Add the inputs' gradient, from step `t_first` to row `end`, to DOUT below."""
+    layer = layers[e]
     below = e - direction - n_directions
-    source = at[DX]
+    source = places[e, DX]
     t = t_first
     while t < lengths[0] and offset[t] < end:
         for b in range(offset[t + 1] - offset[t]):
-            target = _row(t, b, direction, lengths, offset)
-            target = places[below, DOUT] + target * layers[below]["above"]
-            for j in range(layer["n_inputs"]):
-                work[target + j] += work[source + j]
-            source += inputs_row
+            target = _row(t, b, direction, lengths, offset) * layers[below]["above"]
+            target += places[below, DOUT]
+            add_to(work, target, work, source, layer["n_inputs"])
+            source += layer["n_input_vectors"] * lanes(work)
         t += 1

@@ -401,6 +401,17 @@ def copy(source, start, target, into, n):
         target[into + i] = source[start + i]
 
 
+@njit(nogil=True)
+def add_to(target, into, source, start, n):
+    """Add ``source[start : start + n]`` to ``target[into : into + n]``."""
+    whole = n - n % lanes(target)
+    for i in range(0, whole, lanes(target)):
+        total = load(target, into + i) + load(source, start + i)
+        store(target, into + i, total)
+    for i in range(whole, n):
+        target[into + i] += source[start + i]
+
+
 # ---------------------------------------------------------------------------
 # Denormal numbers
 
