@@ -25,7 +25,7 @@ from sklstm._network import Network
 from sklstm._optimizers import Adam
 from sklstm._sequences import validate_sequences
 from sklstm._targets import check_weights
-from sklstm._training import Objective, Samples, Schedule, train
+from sklstm._training import Diverged, Objective, Samples, Schedule, train
 from sklstm.engines.cpu import CPUEngine
 
 
@@ -181,14 +181,30 @@ class BaseLSTM(
                     held_out.weights[held_out.rows],
                 )
 
-            return train(
-                objective,
-                optimizer,
-                self._parameters,
-                self._schedule(len(training)),
-                random_state,
-                validation_score if self.early_stopping else None,
-            )
+            try:
+                return train(
+                    objective,
+                    optimizer,
+                    self._parameters,
+                    self._schedule(len(training)),
+                    random_state,
+                    validation_score if self.early_stopping else None,
+                )
+            except Diverged as error:
+                *remedies, last = self._remedies()
+                remedies = f"{', to '.join(remedies)}, or to {last}"
+                raise ValueError(f"{error} Try to {remedies}.") from error
+
+    def _remedies(self):
+        """Return what may keep training from diverging."""
+        remedies = {
+            "lower learning_rate_init": True,
+            "scale X": True,
+            "lower alpha": self.alpha > 0,
+            "raise epsilon": self.epsilon < 1e-8,
+            "clip gradients with max_grad_norm": self.max_grad_norm is None,
+        }
+        return [remedy for remedy, may_help in remedies.items() if may_help]
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_parameters")

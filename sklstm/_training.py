@@ -110,6 +110,10 @@ class Schedule:
     verbose: bool
 
 
+class Diverged(ArithmeticError):
+    """The loss, the gradient or a parameter is no longer finite."""
+
+
 class BadEpochs:
     """Counts epochs in a row that did not improve on the best by `tol`."""
 
@@ -150,8 +154,7 @@ def train(
 
     Raises
     ------
-    ValueError
-        If the loss, the gradient or a parameter is no longer finite.
+    Diverged
     """
     history = History()
     bad_epochs = BadEpochs(schedule.tol)
@@ -160,11 +163,9 @@ def train(
     for epoch in range(1, schedule.max_iter + 1):
         order = random_state.permutation(rows) if schedule.shuffle else rows
         # What overflows is told in our own words.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             loss, norm = _run_epoch(objective, order, optimizer, parameters, schedule)
-        finite = math.isfinite(loss) and math.isfinite(norm) and optimizer.is_finite()
-        if not (finite and np.isfinite(parameters).all()):
-            raise ValueError(_diverged(epoch, loss, norm, schedule))
+        _refuse_divergence(epoch, loss, norm, parameters, optimizer)
         history.losses.append(loss)
         history.gradient_norms.append(norm)
         cost = history.losses[-1]
@@ -216,18 +217,19 @@ def _clip(gradient, max_norm):
     return norm
 
 
+def _refuse_divergence(epoch, loss, norm, parameters, optimizer):
+    finite = math.isfinite(loss) and math.isfinite(norm)
+    if finite and optimizer.is_finite() and np.isfinite(parameters).all():
+        return
+    step = ", and a step is not finite" if finite else ""
+    raise Diverged(
+        f"Training diverged in epoch {epoch}: the loss is {loss}, the norm of the "
+        f"gradient {norm}{step}."
+    )
+
+
 def _line(epoch, history):
     line = f"Epoch {epoch}, loss = {history.losses[-1]:.8f}"
     if history.validation_scores:
         line += f", validation score = {history.validation_scores[-1]:.6f}"
     return line
-
-
-def _diverged(epoch, loss, norm, schedule):
-    advice = "lower learning_rate_init, and scale X"
-    if schedule.max_grad_norm is None:
-        advice += ", or clip gradients with max_grad_norm"
-    return (
-        f"Training diverged in epoch {epoch}: the loss is {loss} and the norm of the "
-        f"gradient {norm}. Try to {advice}."
-    )

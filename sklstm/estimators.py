@@ -238,6 +238,10 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     def _check_y(self, y, n_samples):
         return check_real(y, n_samples, self)
 
+    def _remedies(self):
+        scale = [] if self.normalize_y else ["scale y or set normalize_y=True"]
+        return [*super()._remedies(), *scale]
+
     def _make_targets(self, training):
         rows = training.rows
         return RegressionTargets(

@@ -833,6 +833,39 @@ def test_divergence_raises_an_error_that_says_what_to_do(max_grad_norm, name):
     assert ("max_grad_norm" in message) == (max_grad_norm is None)
 
 
+ALWAYS_ADVISED = ["lower learning_rate_init", "scale X"]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "advised"),
+    [
+        ("multiclass", {}, []),
+        ("regression", {}, []),
+        ("regression", {"normalize_y": False}, ["scale y or set normalize_y=True"]),
+        ("multiclass", {"alpha": 1e-3}, ["lower alpha"]),
+        ("multiclass", {"epsilon": 1e-12}, ["raise epsilon"]),
+        ("multiclass", {"max_grad_norm": None}, ["clip gradients with max_grad_norm"]),
+    ],
+)
+def test_divergence_is_met_with_the_advice_that_fits(name, parameters, advised):
+    with pytest.raises(ValueError, match="diverged") as error:
+        make_task(name).fit(**SMALL | {"learning_rate_init": 1e308} | parameters)
+    advice = str(error.value).split(" Try to ")[1].removesuffix(".")
+    comp = advice.replace(", or to ", ", to ").split(", to ")
+    assert sorted(comp) == sorted(ALWAYS_ADVISED + advised)
+
+
+@pytest.mark.parametrize("channel", [0.0, 1e-30])
+def test_step_that_alone_is_not_finite_is_said_so(channel):
+    """A channel of zeros has no gradient, one of tiny values no square of it."""
+    task = make_task("regression")
+    X = [np.insert(x, 1, channel, axis=1) for x in task.X]
+    parameters = {"epsilon": 1e-100, "dtype": "float32", "batch_size": N_SAMPLES}
+    model = LSTMRegressor(**SMALL | parameters | {"max_iter": 1})
+    with pytest.raises(ValueError, match=r"a step is not finite.*raise epsilon"):
+        model.fit(X, task.y)
+
+
 def test_divergence_leaves_the_model_fitted_before():
     task = make_task("regression")
     model = task.fit(**SMALL)
