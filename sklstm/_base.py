@@ -3,6 +3,7 @@
 import math
 import os
 import sys
+import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping, Set
 from dataclasses import replace
@@ -304,6 +305,12 @@ class BaseLSTM(
 
     def _schedule(self, n_samples):
         batch_size = 200 if self.batch_size == "auto" else self.batch_size
+        if self.batch_size != "auto" and batch_size > n_samples:
+            warnings.warn(
+                f"batch_size={batch_size} is larger than the {n_samples} samples to "
+                "train on. It is going to be clipped.",
+                stacklevel=6,
+            )
         clip = self.max_grad_norm is not None
         return Schedule(
             learning_rate_init=self._float("learning_rate_init"),

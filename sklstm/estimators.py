@@ -50,7 +50,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         is divided by the size of the minibatch.
 
     batch_size : int or 'auto', default='auto'
-        Sequences in a minibatch; "auto" is ``min(200, n_samples)``.
+        Sequences in a minibatch; "auto" is ``min(200, n_samples)``. More than there are
+        samples is clipped, with a warning.
 
     learning_rate_init : float, default=0.001
         The step size.
@@ -304,7 +305,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         is divided by the size of the minibatch.
 
     batch_size : int or 'auto', default='auto'
-        Sequences in a minibatch; "auto" is ``min(200, n_samples)``.
+        Sequences in a minibatch; "auto" is ``min(200, n_samples)``. More than there are
+        samples is clipped, with a warning.
 
     learning_rate_init : float, default=0.001
         The step size.

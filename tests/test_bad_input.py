@@ -1151,7 +1151,7 @@ EDGES = {
     "hidden_layer_sizes": [1, np.int64(4), [4], np.array([4, 3])],
     "head_layer_sizes": [1, (), [4], np.array([4, 3])],
     "alpha": [0, 1],
-    "batch_size": [1, 10**12, np.int32(5)],
+    "batch_size": [1, N_SAMPLES, np.int32(5)],
     "learning_rate_init": [5e-324, np.float32(0.1)],
     "max_grad_norm": [None, 5e-324, 1e300],
     "random_state": [None, 0, 2**32 - 1, np.random.RandomState(0)],

@@ -135,6 +135,7 @@ LEARNING = {
     "max_iter": 12,
     "random_state": 0,
 }
+OF_FEW = {**LEARNING, "batch_size": "auto"}  # which are fewer than 64
 METHODS = ["predict", "predict_proba", "predict_log_proba", "transform"]
 
 forms = pytest.mark.parametrize("form", ["3-D", "ragged"])
@@ -644,7 +645,7 @@ def test_weight_of_a_sample_counts_as_repetitions(estimator, form):
 @forms
 def test_weights_that_leave_a_single_class_are_learnt_from(form):
     y = np.arange(20) % 2
-    model = LSTMClassifier(**{**LEARNING, "max_iter": 30})
+    model = LSTMClassifier(**{**OF_FEW, "max_iter": 30})
     model.fit(make_X(form), y, sample_weight=y)
     assert_array_equal(model.predict(make_X(form)), np.ones(20))
 
@@ -755,7 +756,7 @@ def make_labels(form):
 @forms
 def test_labels_are_predicted_as_zeros_and_ones_in_the_shape_of_y(form):
     X, y = make_labels(form)
-    model = LSTMClassifier(**LEARNING).fit(X[:30], y[:30])
+    model = LSTMClassifier(**OF_FEW).fit(X[:30], y[:30])
     predicted = model.predict(X[30:])
     assert isinstance(predicted, np.ndarray)
     assert predicted.shape == (10, 5)
@@ -767,7 +768,7 @@ def test_labels_are_predicted_as_zeros_and_ones_in_the_shape_of_y(form):
 @forms
 def test_probabilities_of_labels_lie_between_zero_and_one(form):
     X, y = make_labels(form)
-    probabilities = LSTMClassifier(**LEARNING).fit(X[:30], y[:30]).predict_proba(X[30:])
+    probabilities = LSTMClassifier(**OF_FEW).fit(X[:30], y[:30]).predict_proba(X[30:])
     assert probabilities.shape == (10, 5)
     assert probabilities.dtype == np.float64
     assert np.all((probabilities > 0) & (probabilities < 1))

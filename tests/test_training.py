@@ -360,11 +360,32 @@ def test_constants_of_the_optimizer_are_those_given(constant):
     assert_fit_is_plain(make_task("regression"), **SMALL | constant)
 
 
-@pytest.mark.parametrize("batch_size", [1, 5, 22, 23, 24, 1000])
+@pytest.mark.parametrize("batch_size", [1, 5, 22, 23])
 def test_last_minibatch_is_what_is_left(batch_size):
     assert_fit_is_plain(
         make_task("multiclass"), **SMALL | {"batch_size": batch_size, "max_iter": 2}
     )
+
+
+@pytest.mark.parametrize("batch_size", [24, 10**12])
+def test_minibatch_larger_than_the_data_is_clipped_with_a_warning(batch_size):
+    parameters = SMALL | {"batch_size": batch_size, "max_iter": 2}
+    task = make_task("multiclass")
+    with pytest.warns(UserWarning, match=rf"batch_size={batch_size}\b.* 23 ") as record:
+        comp = LSTMClassifier(**parameters).fit(task.X, task.y)
+    assert record[0].filename == __file__  # where fit was called
+    ref = task.fit(**parameters | {"batch_size": N_SAMPLES})
+    assert_weights_equal(comp.weights_, ref.weights_, 0)
+
+
+def test_minibatch_is_clipped_to_the_samples_that_are_trained_on():
+    task = make_task("regression", n_samples=20)
+    with pytest.warns(UserWarning, match=r"batch_size=15\b.* 14 "):
+        task.fit(
+            early_stopping=True, validation_fraction=0.3, **SMALL | {"batch_size": 15}
+        )
+    task.fit(early_stopping=True, validation_fraction=0.3, **SMALL | {"batch_size": 14})
+    task.fit(early_stopping=True, **SMALL | {"batch_size": "auto"})
 
 
 def test_minibatch_is_of_200_samples_by_default():
@@ -381,7 +402,7 @@ def test_weight_of_a_sample_counts_as_so_many_samples(name):
     task = make_task(name)
     repeats = np.random.default_rng(1).integers(1, 4, size=N_SAMPLES)
     repeated = task.take(np.repeat(np.arange(N_SAMPLES), repeats))
-    parameters = SMALL | {"batch_size": 1000, "shuffle": False}
+    parameters = SMALL | {"batch_size": "auto", "shuffle": False}
     comp = task.fit(repeats.astype(float), **parameters)
     ref = repeated.fit(**parameters)
     assert_weights_equal(comp.weights_, ref.weights_)
@@ -518,7 +539,7 @@ def test_gradient_below_max_grad_norm_is_left_alone():
 
 def test_norms_are_those_before_clipping():
     task = make_task("regression")
-    parameters = SMALL | {"max_iter": 1, "batch_size": 1000}
+    parameters = SMALL | {"max_iter": 1, "batch_size": N_SAMPLES}
     norms = [
         task.fit(max_grad_norm=max_grad_norm, **parameters).grad_norm_curve_
         for max_grad_norm in (None, 1e-3)
@@ -610,7 +631,7 @@ def test_no_warning_where_training_stops_in_the_last_epoch_allowed():
 @for_all_tasks
 def test_curves_have_an_entry_an_epoch_and_the_last_and_least_are_named(name):
     # A step so large that the first epoch is the better one.
-    parameters = {"learning_rate_init": 10.0, "batch_size": 1000, "max_iter": 2}
+    parameters = {"learning_rate_init": 10.0, "batch_size": N_SAMPLES, "max_iter": 2}
     model = make_task(name).fit(**SMALL | parameters)
     assert model.n_iter_ == 2
     assert model.t_ == 2 * N_SAMPLES
@@ -877,14 +898,14 @@ def test_divergence_leaves_the_model_fitted_before():
 
 @pytest.mark.parametrize("name", ["regression", "multiclass"])
 def test_divergence_in_the_last_step_raises_an_error_too(name):
-    parameters = SMALL | {"learning_rate_init": 1e308, "batch_size": 1000}
+    parameters = SMALL | {"learning_rate_init": 1e308, "batch_size": N_SAMPLES}
     with pytest.raises(ValueError, match="diverged"):
         make_task(name).fit(**parameters | {"max_iter": 1})
 
 
 @pytest.mark.parametrize("name", ["regression", "multiclass"])
 def test_divergence_is_told_from_bad_scores_of_early_stopping(name):
-    parameters = SMALL | {"learning_rate_init": 1e308, "batch_size": 1000}
+    parameters = SMALL | {"learning_rate_init": 1e308, "batch_size": "auto"}
     with pytest.raises(ValueError, match="diverged"):
         make_task(name).fit(
             early_stopping=True,
