@@ -118,7 +118,8 @@ def validate_sequences(
         parts = check_parts(form)
         sequences = stack_steps(parts, dtype)
         refuse_nonfinite(sequences, parts)
-    _check_n_channels(estimator, sequences, form, n_channels, reset)
+    rows_are_sequences = is_table(form) and window is None
+    _check_n_channels(estimator, sequences, n_channels, reset, rows_are_sequences)
     if not is_table(form):
         _check_channel_names(estimator, form, sequences, reset)
     if reset:
@@ -212,13 +213,14 @@ def _check_window(form, window, group_column):
         )
 
 
-def _check_n_channels(estimator, sequences, form, n_channels, reset):
+def _check_n_channels(estimator, sequences, n_channels, reset, rows_are_sequences):
     """Refuse X with other channels than `n_channels` or the fit had."""
     found = sequences.n_channels
     if n_channels is not None and found != n_channels:
         raise ValueError(f"X has {found} channel(s), but n_channels={n_channels}")
     if not reset and found != estimator._n_channels:
-        hint = "; give a single sequence as [sequence]" if is_table(form) else ""
+        hint = "; give a single sequence as [sequence], or set n_channels"
+        hint = hint if rows_are_sequences else ""
         raise ValueError(
             f"X has {found} channel(s), but {type(estimator).__name__} is expecting"
             f" {estimator._n_channels} channel(s) as input{hint}"

@@ -171,7 +171,8 @@ class PerStep(
             Targets, for transformers that use them. With 3-D or ragged X the target of
             a sequence is repeated for each of its steps, unless y has one entry per
             step: then y is a list with one array per sequence, or an array of shape
-            (n_samples, n_steps, ...).
+            (n_samples, n_steps, ...). An array (n_samples, n_outputs) is taken for the
+            latter where n_outputs happens to be the number of steps of all sequences.
 
         Returns
         -------
@@ -179,8 +180,9 @@ class PerStep(
             The fitted transformer.
         """
         steps = self._steps_of(X)
-        self.transformer_ = clone(self.transformer)
-        self.transformer_.fit(steps.table, steps.targets(y))
+        transformer = clone(self.transformer)
+        transformer.fit(steps.table, steps.targets(y))
+        self.transformer_ = transformer  # not before it is fitted
         return self
 
     @_transformer_has("fit_transform")
@@ -201,8 +203,10 @@ class PerStep(
             As from `transform`.
         """
         steps = self._steps_of(X)
-        self.transformer_ = clone(self.transformer)
-        return steps.cut(self.transformer_.fit_transform(steps.table, steps.targets(y)))
+        transformer = clone(self.transformer)
+        result = steps.cut(transformer.fit_transform(steps.table, steps.targets(y)))
+        self.transformer_ = transformer
+        return result
 
     @_transformer_has("partial_fit")
     @_fit_context(prefer_skip_nested_validation=False)
@@ -222,9 +226,10 @@ class PerStep(
             The fitted transformer.
         """
         steps = self._steps_of(X)
-        if not hasattr(self, "transformer_"):
-            self.transformer_ = clone(self.transformer)
-        self.transformer_.partial_fit(steps.table, steps.targets(y))
+        fitted = hasattr(self, "transformer_")
+        transformer = self.transformer_ if fitted else clone(self.transformer)
+        transformer.partial_fit(steps.table, steps.targets(y))
+        self.transformer_ = transformer
         return self
 
     def transform(self, X):

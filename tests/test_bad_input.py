@@ -550,6 +550,25 @@ OTHER_X = {
 
 
 @both
+@pytest.mark.parametrize(
+    ("X", "parameters", "hint"),
+    [
+        (TABLE, {}, "; give a single sequence as [sequence], or set n_channels"),
+        (TABLE, {"window": 3}, ""),  # 2-D X is due
+        (np.tile(CUBE, 2), {}, ""),
+        (np.tile(CUBE, 2).tolist(), {}, ""),
+        ([np.tile(x, 2) for x in RAGGED], {}, ""),
+    ],
+    ids=["rows", "window", "3-D", "nested lists", "ragged"],
+)
+def test_hint_at_other_forms_is_given_where_it_applies(estimator, X, parameters, hint):
+    model = make_fitted(estimator, "3-D").set_params(**parameters)
+    with pytest.raises(ValueError, match=r"is expecting 3 channel\(s\)") as caught:
+        model.predict(X)
+    assert str(caught.value).endswith(f"is expecting 3 channel(s) as input{hint}")
+
+
+@both
 @pytest.mark.parametrize(("form", "X", "match"), OTHER_X.values(), ids=OTHER_X)
 def test_methods_refuse_x_unlike_that_of_the_fit(estimator, form, X, match):
     model = make_fitted(estimator, form)

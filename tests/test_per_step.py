@@ -430,6 +430,38 @@ def test_transformer_itself_is_not_fitted():
     assert not hasattr(scaler, "mean_")
 
 
+@pytest.mark.parametrize("method", ["fit", "fit_transform", "partial_fit"])
+def test_fit_that_fails_leaves_what_was_fitted_before(method):
+    X = make_ragged()
+    scaler = PerStep(Refusing())
+    with pytest.raises(ValueError, match="negative"):
+        getattr(scaler, method)(spoiled(X, -1e9))
+    with pytest.raises(NotFittedError):
+        scaler.transform(X)
+    scaler.fit(X)
+    expected = scaler.transform(X)
+    with pytest.raises(ValueError, match="negative"):
+        getattr(scaler, method)(spoiled(X, -1e9))
+    assert_sequences_equal(scaler.transform(X), expected)
+
+
+class Refusing(StandardScaler):
+    """Fails in the midst of a fit."""
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        if X.min() < -1e6:
+            self.n_features_in_ = X.shape[1]
+            raise ValueError("X is too negative")
+        return super().partial_fit(X, y, sample_weight)
+
+
+def test_y_with_an_entry_a_step_goes_to_the_steps_whatever_it_was_meant_as():
+    """Where there are as many outputs as steps, 2-D y cannot be told apart."""
+    y = np.arange(20).reshape(5, 4)
+    comp = PerStep(Recorder()).fit(make_cube(), y).transformer_.y_
+    assert_array_equal(comp, y.ravel())
+
+
 def test_parameter_must_be_a_transformer():
     match = "The 'transformer' parameter of PerStep must be an object implementing"
     with pytest.raises(ValueError, match=match):
