@@ -419,9 +419,10 @@ def _layer_sizes(name, sizes):
 def _physical_memory():
     """Return the bytes of memory of this machine; infinity where they are not known."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        page, n_pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # AttributeError: as on Windows
         return math.inf
+    return page * n_pages if min(page, n_pages) > 0 else math.inf
 
 
 def _split_series(rows, series, fraction):

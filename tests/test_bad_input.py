@@ -1158,11 +1158,15 @@ def test_network_is_measured_by_the_memory_of_the_machine(monkeypatch):
             model.fit(X, y)
 
 
-def test_network_of_any_size_is_tried_where_the_memory_is_not_known(monkeypatch):
-    def unknown(name):
-        raise ValueError(f"unrecognized configuration name {name}")
+def unrecognized(name):
+    raise ValueError(f"unrecognized configuration name {name}")
 
-    monkeypatch.setattr("os.sysconf", unknown)
+
+@pytest.mark.parametrize("sysconf", [unrecognized, lambda name: -1])
+def test_network_of_any_size_is_tried_where_the_memory_is_not_known(
+    sysconf, monkeypatch
+):
+    monkeypatch.setattr("os.sysconf", sysconf)
     LSTMRegressor(**SMALL).fit(make_cube(), make_y(LSTMRegressor))
 
 
