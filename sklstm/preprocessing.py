@@ -1,5 +1,7 @@
 """What is done to sequences before a network sees them."""
 
+import re
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -23,9 +25,11 @@ from ._sequences import (
     check_parts,
     is_table,
     recognise_form,
-    refuse_nonfinite,
     stack_steps,
 )
+
+# How scikit-learn's transformers refuse what is not finite.
+_REFUSED = re.compile("Input (X )?contains (NaN|infinity)")
 
 
 @dataclass(frozen=True)
@@ -67,18 +71,48 @@ class _Steps:
             return result.reshape(-1, self.n_steps, result.shape[1])
         return np.split(result, np.cumsum(self.lengths)[:-1])
 
+    @contextmanager
+    def named_places(self):
+        """Say which sample and step a value is in that the transformer refuses.
 
-def _steps_of(X, allow_nan):
+        Whether it takes NaN is for the transformer to say: the tag of a pipeline says
+        no, even where an imputer comes first.
+        """
+        try:
+            yield
+        except ValueError as error:
+            place = self._first(_REFUSED.match(str(error)))
+            if place is None:
+                raise
+            raise ValueError(place) from error
+
+    def _first(self, refused):
+        """The first value of the kind that was refused, None where X has none."""
+        in_array = self.lengths is not None and isinstance(self.table, np.ndarray)
+        if refused is None or not in_array:
+            return None
+        found = refused[2]
+        spoiled = (np.isnan if found == "NaN" else np.isinf)(self.table)
+        if not spoiled.any():
+            return None  # the transformer made it itself
+        row, channel = np.unravel_index(np.argmax(spoiled), spoiled.shape)
+        ends = np.cumsum(self.lengths)
+        sample = np.searchsorted(ends, row, side="right")
+        step = row - (ends[sample] - self.lengths[sample])
+        return (
+            f"Input X contains {found}. The first is in sample {sample}, step {step},"
+            f" channel {channel}."
+        )
+
+
+def _steps_of(X):
     """Any X as _Steps. A table is left as it is, for its transformer to check."""
     form = recognise_form(X)
     if is_table(form):
         return _Steps(X)
     if all_frames(form):
         return _steps_of_frames(form)
-    parts = check_parts(form)
-    sequences = stack_steps(parts)
-    if not allow_nan:
-        refuse_nonfinite(sequences, parts)
+    sequences = stack_steps(check_parts(form))
     n_steps = None if isinstance(form, list) else form.shape[1]
     return _Steps(sequences.values, sequences.lengths, n_steps)
 
@@ -166,7 +200,7 @@ class PerStep(
                 (n_steps, n_channels) or (n_steps,)
             Sequences, or a table of steps. A list of DataFrames reaches the
             transformer as one DataFrame; anything else that is not 2-D must hold
-            numbers.
+            numbers. Whether NaN may be in it is for the transformer to say.
         y : array-like, default=None
             Targets, for transformers that use them. With 3-D or ragged X the target of
             a sequence is repeated for each of its steps, unless y has one entry per
@@ -179,9 +213,10 @@ class PerStep(
         PerStep
             The fitted transformer.
         """
-        steps = self._steps_of(X)
+        steps = _steps_of(X)
         transformer = clone(self.transformer)
-        transformer.fit(steps.table, steps.targets(y))
+        with steps.named_places():
+            transformer.fit(steps.table, steps.targets(y))
         self.transformer_ = transformer  # not before it is fitted
         return self
 
@@ -202,9 +237,11 @@ class PerStep(
         array or list of ndarray
             As from `transform`.
         """
-        steps = self._steps_of(X)
+        steps = _steps_of(X)
         transformer = clone(self.transformer)
-        result = steps.cut(transformer.fit_transform(steps.table, steps.targets(y)))
+        with steps.named_places():
+            result = transformer.fit_transform(steps.table, steps.targets(y))
+        result = steps.cut(result)
         self.transformer_ = transformer
         return result
 
@@ -225,10 +262,11 @@ class PerStep(
         PerStep
             The fitted transformer.
         """
-        steps = self._steps_of(X)
+        steps = _steps_of(X)
         fitted = hasattr(self, "transformer_")
         transformer = self.transformer_ if fitted else clone(self.transformer)
-        transformer.partial_fit(steps.table, steps.targets(y))
+        with steps.named_places():
+            transformer.partial_fit(steps.table, steps.targets(y))
         self.transformer_ = transformer
         return self
 
@@ -248,8 +286,10 @@ class PerStep(
             transformer returns for 2-D X.
         """
         check_is_fitted(self)
-        steps = self._steps_of(X)
-        return steps.cut(self.transformer_.transform(steps.table))
+        steps = _steps_of(X)
+        with steps.named_places():
+            result = self.transformer_.transform(steps.table)
+        return steps.cut(result)
 
     @_transformer_has("inverse_transform")
     def inverse_transform(self, X):
@@ -266,8 +306,10 @@ class PerStep(
             In the form of X, with the channels that the transformer was fitted on.
         """
         check_is_fitted(self)
-        steps = self._steps_of(X)
-        return steps.cut(self.transformer_.inverse_transform(steps.table))
+        steps = _steps_of(X)
+        with steps.named_places():
+            result = self.transformer_.inverse_transform(steps.table)
+        return steps.cut(result)
 
     @_transformer_has("get_feature_names_out")
     def get_feature_names_out(self, input_features=None):
@@ -320,10 +362,6 @@ class PerStep(
         if not hasattr(self, "transformer_"):
             raise AttributeError(f"PerStep has no {attribute} before it is fitted")
         return getattr(self.transformer_, attribute)
-
-    def _steps_of(self, X):
-        tags = get_tags(self.transformer)
-        return _steps_of(X, tags.input_tags.allow_nan or tags.no_validation)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -14,9 +14,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectKBest
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
     FunctionTransformer,
     KBinsDiscretizer,
@@ -369,6 +369,62 @@ def test_transformer_may_deal_with_nan_itself():
     assert_array_equal(comp, SimpleImputer().fit_transform(rows))
     zeroed = PerStep(FunctionTransformer(np.nan_to_num)).fit_transform(X)
     assert_array_equal(np.concatenate(zeroed), np.nan_to_num(rows))
+
+
+# Compositions whose tag says that they refuse NaN, whatever they are made of.
+IMPUTING = {
+    "pipeline": make_pipeline(SimpleImputer(), StandardScaler()),
+    "columns": ColumnTransformer([("impute", SimpleImputer(), [0, 1, 2])]),
+    "union": make_union(SimpleImputer(), MissingIndicator(features="all")),
+}
+
+
+@pytest.mark.parametrize("transformer", IMPUTING.values(), ids=IMPUTING)
+@pytest.mark.parametrize("X", [make_cube(), make_ragged()], ids=["3-D", "ragged"])
+def test_composed_transformer_may_deal_with_nan_itself(transformer, X):
+    bad = spoiled(X, np.nan)
+    bad = np.stack(bad) if isinstance(X, np.ndarray) else bad
+    comp = np.concatenate(PerStep(transformer).fit_transform(bad))
+    assert_array_equal(comp, transformer.fit_transform(np.concatenate(bad)))
+
+
+def test_place_of_nan_that_a_composed_transformer_refuses_is_named():
+    reducer = PerStep(make_pipeline(StandardScaler(), PCA(n_components=1)))
+    match = "Input X contains NaN. The first is in sample 2, step 1, channel 2"
+    with pytest.raises(ValueError, match=match) as caught:
+        reducer.fit(spoiled(make_ragged(), np.nan))
+    assert "PCA does not accept missing values" in str(caught.value.__cause__)
+
+
+def test_value_named_is_of_the_kind_that_is_refused():
+    X = spoiled(make_ragged(), np.inf)
+    X[0][0, 0] = np.nan  # an imputer takes it
+    match = "Input X contains infinity. The first is in sample 2, step 1, channel 2"
+    with pytest.raises(ValueError, match=match):
+        PerStep(SimpleImputer()).fit(X)
+
+
+def test_nan_that_a_transformer_made_itself_is_not_looked_for_in_x():
+    made = make_pipeline(FunctionTransformer(lambda X: X * np.nan), PCA(n_components=1))
+    with pytest.raises(ValueError, match=r"contains NaN\.\nPCA does not"):
+        PerStep(made).fit(make_ragged())
+
+
+@pytest.mark.parametrize("X", [make_frames(), make_frames()[0], make_cube()[0]])
+def test_nan_in_frames_and_tables_is_refused_in_words_of_the_transformer(X):
+    spoiled_first = X[0] if isinstance(X, list) else X
+    spoiled_first = pd.DataFrame(spoiled_first).copy()
+    spoiled_first.iloc[1, 2] = np.nan
+    bad = [spoiled_first, *X[1:]] if isinstance(X, list) else spoiled_first
+    bad = bad.to_numpy() if isinstance(X, np.ndarray) else bad
+    with pytest.raises(ValueError, match=r"contains NaN\.\nPCA does not"):
+        PerStep(PCA(n_components=1)).fit(bad)
+
+
+def test_nan_in_y_is_not_looked_for_in_x():
+    X, y = spoiled(make_ragged(), np.nan), [0.0, 1.0, np.nan, 1.0, 0.0]
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        PerStep(TargetEncoder(target_type="continuous")).fit(X, y)
 
 
 @pytest.mark.parametrize(
