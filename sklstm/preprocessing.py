@@ -67,6 +67,11 @@ class _Steps:
         if self.lengths is None:
             return result
         result = result.toarray() if sparse.issparse(result) else np.asarray(result)
+        if result.ndim != 2 or len(result) != self.lengths.sum():
+            raise ValueError(
+                f"The transformer made an array of shape {result.shape} of"
+                f" {self.lengths.sum()} steps: PerStep needs one row for each step"
+            )
         if self.n_steps is not None:
             return result.reshape(-1, self.n_steps, result.shape[1])
         return np.split(result, np.cumsum(self.lengths)[:-1])
