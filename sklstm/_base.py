@@ -19,7 +19,11 @@ from sklearn.base import (
 )
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._network import Network
@@ -326,8 +330,8 @@ class BaseLSTM(
     def _float(self, name):
         """Return a parameter as a plain float.
 
-        NumPy's numbers would make float64 of the network's float32, and an int may be
-        larger than any float.
+        NumPy's numbers would make float64 of the network's float32. An int may be
+        larger than any float, and a long double may leave its range as it is rounded.
         """
         try:
             value = float(getattr(self, name))
@@ -337,6 +341,9 @@ class BaseLSTM(
             raise ValueError(
                 f"{name} is too large: expected at most {sys.float_info.max}."
             )
+        validate_parameter_constraints(
+            self._parameter_constraints, {name: value}, type(self).__name__
+        )
         return value
 
     def _split(self, samples, random_state):

@@ -1125,6 +1125,27 @@ def test_fit_names_a_parameter_of_no_use(estimator, name, value):
         model.fit(make_cube(), make_y(estimator))
 
 
+BELOW_1, TINY = np.nextafter(np.longdouble(1), 0), np.longdouble("1e-400")
+
+
+@both
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("beta_1", BELOW_1),
+        ("beta_2", BELOW_1),
+        ("learning_rate_init", TINY),
+        ("max_grad_norm", TINY),
+        ("epsilon", TINY),
+    ],
+)
+@pytest.mark.skipif(TINY == 0, reason="a long double is a double here")
+def test_parameter_that_leaves_its_range_as_a_float_is_refused(estimator, name, value):
+    model = estimator(**{**SMALL, name: value})
+    with pytest.raises(ValueError, match=rf"The '{name}' parameter .* in the range"):
+        model.fit(make_cube(), make_y(estimator))
+
+
 HUGE_NETWORKS = {
     "one layer": ({"hidden_layer_sizes": 2**30}, r"hidden_layer_sizes=1073741824 and"),
     "a product": (
