@@ -109,6 +109,7 @@ def validate_sequences(
     _check_window(form, window, group_column)
     if is_table(form):
         group = _group_position(form, group_column)
+        _refuse_one_dimension(form, window)
         values = _read_table(estimator, form, group, dtype=dtype, reset=reset)
         if window is None:
             sequences = _rows_as_sequences(values, n_channels or 1)
@@ -415,6 +416,24 @@ def _raise_nonfinite(given, place, dtype):
 
 
 # --- tables -------------------------------------------------------------------------
+
+
+def _refuse_one_dimension(table, window):
+    """Refuse 1-D X of numbers; scikit-learn's advice is to make it 2-D in any case."""
+    one_dimension = not sparse.issparse(table) and len(table.shape) == 1
+    if not one_dimension or table.dtype.kind not in "fiub":
+        return
+    if window is None:
+        remedy = (
+            "a single sequence is [sequence], or X.reshape(1, -1) where it is a row of"
+            " n_steps * n_channels values"
+        )
+    else:
+        remedy = (
+            "with window, a series of one channel is X.reshape(-1, 1), or X.to_frame()"
+            " of a pandas Series, and a single step is X.reshape(1, -1)"
+        )
+    raise ValueError(f"X is 1-D, of shape {table.shape}. Reshape your data: {remedy}")
 
 
 def _read_table(estimator, table, group, *, dtype, reset):

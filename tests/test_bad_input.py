@@ -516,6 +516,13 @@ OTHER_X = {
         r"X has 6 channel\(s\), but LSTM\w+ is expecting 3 channel\(s\)",
     ),
     "one sequence": ("ragged", RAGGED[0], r"X has 1 channel.* as \[sequence\]"),
+    "one sequence, 1-D": (
+        "ragged",
+        RAGGED[0][:, 0],
+        r"X is 1-D, of shape \(\d+,\)\. Reshape your data: .* is \[sequence\]",
+    ),
+    "one row, 1-D": ("rows", TABLE[0], r"1-D, of shape \(6,\).*X\.reshape\(1, -1\)"),
+    "window, 1-D": ("window", TABLE[0], r"1-D, of shape \(6,\).*X\.reshape\(-1, 1\)"),
     "rows, fewer columns": ("rows", TABLE[:, :3], "X has 3 features, .* expecting 6"),
     "rows, uneven columns": ("rows", TABLE[:, :5], "X has 5 features"),
     "3-D in place of rows": (
