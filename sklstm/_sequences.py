@@ -503,23 +503,24 @@ def _refuse_other_than_numbers(table, group):
         if kind == "c":
             raise ValueError(f"Complex data not supported: X is {dtype}")
         if hasattr(table, "columns"):
-            _refuse_objects(table.iloc[:, [position]], [column], dtype, None)
+            _refuse_objects(table.iloc[:, [position]], [column], None)
         else:
-            _refuse_objects(table, range(table.shape[-1]), dtype, group)
+            _refuse_objects(table, range(table.shape[-1]), group)
 
 
-def _refuse_objects(values, columns, dtype, group):
+def _refuse_objects(values, columns, group):
     """Refuse objects that are no numbers, but for labels in column `group`."""
     cells = np.asarray(values, dtype=object).reshape(len(values), -1)
     for (row, column), value in np.ndenumerate(cells):
         number = isinstance(value, Real | Decimal | np.bool_)
         if number or value is None or value is pd.NA or column == group:
             continue
-        error = ValueError if isinstance(value, str | bytes) else TypeError
-        raise error(
-            f"X holds {dtype} data: row {row}, column {columns[column]} of X is"
-            f" {value!r}, of type {type(value).__name__}, but the argument must be free"
-            " of strings and other objects: real numbers are required"
+        found = f"row {row}, column {columns[column]} of X is {value!r}"
+        if isinstance(value, str | bytes):
+            raise ValueError(f"{found}, a string: real numbers are required")
+        raise TypeError(
+            f"{found}, of type {type(value).__name__}, but the argument must be free of"
+            " strings and other objects: real numbers are required"
         )
 
 
@@ -563,18 +564,41 @@ def _group_position(table, group_column):
     if group_column is None or sparse.issparse(table) or len(table.shape) != 2:
         return None
     n_columns = table.shape[1]
-    if n_columns < 2:
-        raise ValueError(f"X has {n_columns} columns: one besides group_column is due")
     names = list(getattr(table, "columns", []))
-    if names.count(group_column) == 1:
-        return names.index(group_column)
     if names.count(group_column) > 1:
         raise ValueError(f"X has several columns named {group_column!r}: group_column")
-    if isinstance(group_column, Integral) and -n_columns <= group_column < n_columns:
-        return group_column % n_columns
+    if names.count(group_column) == 1:
+        position = names.index(group_column)
+    elif isinstance(group_column, Integral):
+        position = _checked_position(group_column, n_columns)
+    else:
+        _refuse_name(group_column, table)
+    if n_columns < 2:
+        raise ValueError(f"X has {n_columns} columns: one besides group_column is due")
+    return position
+
+
+def _checked_position(group_column, n_columns):
+    """A position counted from 0, where it is given from the end too."""
+    if not -n_columns <= group_column < n_columns:
+        raise ValueError(
+            f"group_column={group_column} is neither the name of a column of X nor a"
+            f" position in its {n_columns} columns"
+        )
+    return group_column % n_columns
+
+
+def _refuse_name(group_column, table):
+    """Say that no column has this name."""
+    if hasattr(table, "columns"):
+        raise ValueError(
+            f"column {group_column!r} (group_column) is missing from X, whose columns"
+            f" are {', '.join(map(repr, table.columns))}"
+        )
     raise ValueError(
-        f"group_column={group_column!r} is neither the name of a column of X nor a"
-        f" position in its {n_columns} columns"
+        f"group_column={group_column!r} is a name, but X is an array, whose columns"
+        " have none: give the position of the column, or pass a DataFrame (in a"
+        " pipeline by set_output(transform='pandas') of the transformer before)"
     )
 
 

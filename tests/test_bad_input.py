@@ -381,7 +381,12 @@ BAD_X = {
         ValueError,
         "Complex data not supported: X is",
     ),
-    "text, rows": ("rows", np.tile(TEXTS[:, None], 6), ValueError, "X holds <U4"),
+    "text, rows": (
+        "rows",
+        np.tile(TEXTS[:, None], 6),
+        ValueError,
+        "^row 0, column 0 of X is 'low', a string: real numbers are required$",
+    ),
     "text, a column": (
         "series",
         with_column(TEXTS),
@@ -392,7 +397,7 @@ BAD_X = {
         "rows",
         of_objects("high"),
         (TypeError, ValueError),
-        "row 5, column 4 of X is 'high', of type str",
+        "row 5, column 4 of X is 'high', a string",
     ),
     "objects, rows": (
         "rows",
@@ -412,8 +417,13 @@ BAD_X = {
         (TypeError, ValueError),
         "row 5, column 4 of X is 1j",
     ),
-    "list of texts": ("rows", TEXTS.tolist(), ValueError, "X holds <U4"),
-    "numbers as text, rows": ("rows", TABLE.astype(str), ValueError, "X holds <U32"),
+    "list of texts": ("rows", TEXTS.tolist(), ValueError, "X is 'low', a string"),
+    "numbers as text, rows": (
+        "rows",
+        TABLE.astype(str),
+        ValueError,
+        "row 0, column 0 of X is '.*', a string",
+    ),
     "numbers as text, a column": (
         "series",
         with_column(FRAME["heat"].astype(str)),
@@ -424,7 +434,7 @@ BAD_X = {
         "rows",
         of_objects("1"),
         (TypeError, ValueError),
-        "row 5, column 4 of X is '1', of type str",
+        "row 5, column 4 of X is '1', a string",
     ),
 }
 if np.isfinite(HUGE):
@@ -550,9 +560,19 @@ OTHER_X = {
     "series, no group column": (
         "series",
         FRAME.drop(columns="series"),
-        "group_column='series' is neither the name of a column of X nor a position",
+        "column 'series' \\(group_column\\) is missing from X, whose columns are "
+        "'load', 'heat', 'wind'$",
     ),
-    "series, no names": ("series", TABLE[:, :4], "group_column='series' is neither"),
+    "series, one channel and no group column": (
+        "series",
+        FRAME[["load"]],
+        "column 'series' .* is missing from X, whose columns are 'load'$",
+    ),
+    "series, no names": (
+        "series",
+        TABLE[:, :4],
+        "group_column='series' is a name, but X is an array.* give the position of the",
+    ),
 }
 
 
@@ -601,12 +621,13 @@ MISMATCHES = {
     "group_column, no such name": (
         FRAME,
         {"window": 3, "group_column": "plant"},
-        "'plant' is neither the name of a column of X nor a position in its 4 columns",
+        "column 'plant' \\(group_column\\) is missing from X, whose columns are "
+        "'load', 'heat', 'wind', 'series'$",
     ),
     "group_column, no names": (
         TABLE,
         {"window": 3, "group_column": "series"},
-        "'series' is neither the name of a column of X nor a position in its 6 columns",
+        r"is a name, but X is an array.* by set_output\(transform='pandas'\)",
     ),
     "group_column, no such position": (
         TABLE,

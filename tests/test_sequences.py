@@ -668,9 +668,9 @@ REFUSED_PARAMETERS = {
     "no such name": (
         T,
         {"window": 3, "group_column": "at"},
-        "'at' is neither the name",
+        "column 'at' .* is missing from X, whose columns are 'load', 'series', 'heat'",
     ),
-    "no names": (A[0], {"window": 3, "group_column": "at"}, "'at' is neither the name"),
+    "no names": (A[0], {"window": 3, "group_column": "at"}, "'at' is a name, but X is"),
     "position": (A[0], {"window": 3, "group_column": 3}, "=3 is neither .* 3 columns"),
     "negative": (A[0], {"window": 3, "group_column": -4}, "=-4 is neither"),
     "two names": (
