@@ -356,24 +356,34 @@ class BaseLSTM(
                 rows, series[rows], self.validation_fraction
             )
         else:
-            try:
-                train_rows, held_out = train_test_split(
-                    rows,
-                    random_state=random_state,
-                    test_size=self.validation_fraction,
-                    stratify=self._stratify(samples.targets[rows]),
-                )
-            except ValueError as error:
-                raise ValueError(
-                    f"early_stopping cannot hold validation_fraction="
-                    f"{self.validation_fraction} of {len(rows)} samples out: {error}"
-                ) from error
+            classes = self._stratify(samples.targets[rows])
+            train_rows, held_out = self._split_at_random(rows, classes, random_state)
         if len(held_out) < 2 or len(train_rows) == 0:
             raise ValueError(
                 f"early_stopping holds out {len(held_out)} of {len(rows)} samples, too "
                 "few to score: raise validation_fraction, or pass more samples."
             )
         return samples.at(train_rows), samples.at(held_out)
+
+    def _split_at_random(self, rows, classes, random_state):
+        """Split `rows`, class by class where there are classes."""
+        try:
+            return train_test_split(
+                rows,
+                random_state=random_state,
+                test_size=self.validation_fraction,
+                stratify=classes,
+            )
+        except ValueError as error:
+            stratified = classes is not None
+            rare = stratified and 1 in np.unique(classes, return_counts=True)[1]
+            remedy = "leave such a class out" if rare else "change validation_fraction"
+            cause = str(error).rstrip(".")
+            raise ValueError(
+                f"early_stopping cannot hold validation_fraction="
+                f"{self.validation_fraction} of {len(rows)} samples out: {cause}. Set "
+                f"early_stopping=False, {remedy}, or pass more samples."
+            ) from error
 
     def _stratify(self, y):
         """Return the classes that held-out samples are to be drawn from alike."""

@@ -227,7 +227,11 @@ def _check_some(y, n_samples, estimator):
     if len(y.shape) > 2 or 0 in y.shape[1:]:
         raise ValueError(f"y has shape {tuple(y.shape)}: expected {_EXPECTED}.")
     if y.shape[0] != n_samples:
-        raise ValueError(f"y has {y.shape[0]} entries, but X has {n_samples} samples.")
+        hint = ": with window each row of X is a sample, the first ones too"
+        raise ValueError(
+            f"y has {y.shape[0]} entries, but X has {n_samples} samples"
+            f"{'' if estimator.window is None else hint}."
+        )
     return check_array(
         y,
         ensure_2d=False,

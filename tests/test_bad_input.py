@@ -863,6 +863,18 @@ def test_fit_refuses_y(estimator, y, error, match):
         estimator(**SMALL).fit(make_cube(), y)
 
 
+@both
+@pytest.mark.parametrize(
+    ("window", "hint"),
+    [(None, ""), (3, ": with window each row of X is a sample, the first ones too")],
+)
+def test_y_without_the_first_rows_is_refused_with_a_hint(estimator, window, hint):
+    model = estimator(**SMALL, window=window)
+    with pytest.raises(ValueError, match="y has 10 entries") as caught:
+        model.fit(TABLE, make_y(estimator)[2:])
+    assert str(caught.value) == f"y has 10 entries, but X has 12 samples{hint}."
+
+
 def test_fit_names_a_target_too_large_for_float32():
     X, y = make_cube(), with_value(REAL, 7, -1e39)
     model = LSTMRegressor(**SMALL, normalize_y=False)

@@ -787,8 +787,23 @@ def test_too_few_samples_to_hold_out_are_refused(X, parameters):
 @pytest.mark.parametrize("y", [[0, 1] * 4, [0] * 10 + [1] * 8 + [2] * 2])
 def test_too_few_samples_to_hold_out_of_each_class_are_refused(y):
     model = LSTMClassifier(2, early_stopping=True)
-    with pytest.raises(ValueError, match="validation_fraction"):
+    match = "Set early_stopping=False, change validation_fraction, or pass more samples"
+    with pytest.raises(ValueError, match=match):
         model.fit(np.zeros((len(y), 4)), y)
+
+
+def test_class_too_rare_to_hold_out_is_refused_with_a_way_out():
+    y = np.repeat(["a", "b", "rare"], [20, 20, 1])
+    match = (
+        r"too few members are: \['rare'\]\. Set early_stopping=False, leave such a"
+        " class out, or pass more samples"
+    )
+    with pytest.raises(ValueError, match=match):
+        LSTMClassifier(2, early_stopping=True).fit(np.zeros((len(y), 4)), y)
+    common = y != "rare"
+    model = LSTMClassifier(2, tol=1.0, early_stopping=True)
+    model.fit(np.zeros((common.sum(), 4)), y[common])
+    model.set_params(early_stopping=False).fit(np.zeros((len(y), 4)), y)
 
 
 # --- samples without weight ---------------------------------------------------------
