@@ -112,14 +112,11 @@ class BaseLSTM(
         ValueError or TypeError
             If an argument or parameter cannot be used; the message names it.
         """
-        before = vars(self).copy()
-        try:
-            self._fit(X, y, sample_weight)
-        except BaseException:
-            # What was fitted before stays whole.
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        # What was fitted before stays whole until the new fit is, for whoever predicts
+        # meanwhile, and where there is none.
+        fitted = self._twin()
+        fitted._fit(X, y, sample_weight)
+        self.__dict__ = vars(fitted)
         return self
 
     def _fit(self, X, y, sample_weight):
@@ -131,6 +128,12 @@ class BaseLSTM(
         self._parameters = self._network.initialise(random_state, np.dtype(self.dtype))
         history = self._train(training, held_out, random_state)
         self._set_fitted_attributes(history, len(training))
+
+    def _twin(self):
+        """Return an estimator that shares all that this one holds at this moment."""
+        twin = object.__new__(type(self))
+        twin.__dict__ = vars(self).copy()
+        return twin
 
     def _check_data(self, X, y, sample_weight):
         """Return all samples that have a weight."""
@@ -227,8 +230,8 @@ class BaseLSTM(
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predictions, shaped as `y` was in `fit`.
         """
-        raw = self._raw_outputs(X)
-        return self._targets.decode(raw)
+        fitted = self._fitted()
+        return fitted._targets.decode(fitted._raw_outputs(X))
 
     def transform(self, X):
         """Return the hidden state that sums each sequence up, to use as features.
@@ -244,23 +247,27 @@ class BaseLSTM(
             The top layer's hidden state at the last step; with `bidirectional`, next
             to it that of the backward direction at the first step.
         """
-        check_is_fitted(self)
-        sequences = self._sequences(X, reset=False)
-        with self._engine() as engine:
-            return engine.transform(self._parameters, sequences).astype(np.float64)
+        fitted = self._fitted()
+        sequences = fitted._sequences(X, reset=False)
+        with fitted._engine() as engine:
+            return engine.transform(fitted._parameters, sequences).astype(np.float64)
 
     @property
     def weights_(self):
         """Named weights: writable views into the network's parameters."""
-        check_is_fitted(self)
-        return self._network.views(self._parameters)
+        fitted = self._fitted()
+        return fitted._network.views(fitted._parameters)
 
     @property
     def _n_features_out(self):
         return self._network.n_pooled
 
-    def _raw_outputs(self, X):
+    def _fitted(self):
+        """Return a twin, which no fit in another thread changes during a call."""
         check_is_fitted(self)
+        return self._twin()
+
+    def _raw_outputs(self, X):
         sequences = self._sequences(X, reset=False)
         with self._engine() as engine:
             return engine.predict(self._parameters, sequences)

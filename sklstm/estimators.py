@@ -498,8 +498,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         probabilities : ndarray of shape (n_samples, n_classes), dtype float64
             In the order of `classes_`. For multi-label y the probability of each label.
         """
-        raw = self._raw_outputs(X)
-        return self._targets.probabilities(raw)
+        fitted = self._fitted()
+        return fitted._targets.probabilities(fitted._raw_outputs(X))
 
     def predict_log_proba(self, X):
         """Return the log of the probability of each class.
@@ -514,8 +514,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         log_probabilities : ndarray of shape (n_samples, n_classes), dtype float64
             In the order of `classes_`.
         """
-        raw = self._raw_outputs(X)
-        return self._targets.log_probabilities(raw)
+        fitted = self._fitted()
+        return fitted._targets.log_probabilities(fitted._raw_outputs(X))
 
     def _check_y(self, y, n_samples):
         return check_classes(y, n_samples, self)

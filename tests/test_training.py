@@ -19,6 +19,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 
 from sklstm import LSTMClassifier, LSTMRegressor
+from sklstm._training import train
+from sklstm.engines.cpu import CPUEngine
 
 # Most fits here are cut short on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -1080,6 +1082,50 @@ def test_refit_that_fails_on_other_channels_leaves_the_first_fit_whole(
     assert_array_equal(model.predict(X), ref)
     with pytest.raises(ValueError, match="1 channel"):
         model.predict(X[:, :, :1])
+
+
+def everything(model, X):
+    """What a model says of itself and of X, all in arrays."""
+    curve = model.loss_curve_, model.n_features_in_
+    return [model.predict(X), model.transform(X), *curve, *model.weights_.values()]
+
+
+def test_model_stays_as_it_is_until_the_next_fit_is_done(monkeypatch):
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((20, 5, 3)), rng.standard_normal(20)
+    model = LSTMRegressor(**SMALL).fit(X, y)
+    ref = everything(model, X)
+    seen = []
+
+    def train_and_look(*args):
+        seen.append(everything(model, X))
+        history = train(*args)
+        seen.append(everything(model, X))
+        return history
+
+    monkeypatch.setattr("sklstm._base.train", train_and_look)
+    model.set_params(hidden_layer_sizes=5).fit(X[:, :, :1], 1000 * y)
+    for comp in seen:
+        for array, expected in zip(comp, ref, strict=True):
+            assert_array_equal(array, expected)
+    assert len(seen) == 2
+    assert model.n_features_in_ == 1
+
+
+def test_fit_in_the_midst_of_a_prediction_does_not_change_it(monkeypatch):
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((20, 5, 3)), rng.standard_normal(20)
+    model = LSTMRegressor(**SMALL).fit(X, y)
+    ref = model.predict(X)
+    predict = CPUEngine.predict
+
+    def predict_and_fit(*args):
+        raw = predict(*args)
+        model.set_params(hidden_layer_sizes=5).fit(X[:, :, :1], 1000 * y)
+        return raw
+
+    monkeypatch.setattr("sklstm._base.CPUEngine.predict", predict_and_fit)
+    assert_array_equal(model.predict(X), ref)
 
 
 def test_first_fit_that_fails_leaves_an_unfitted_model():
