@@ -120,7 +120,7 @@ class ClassTargets:
         if self.loss == "log_loss":
             return softmax(raw, axis=1)
         positive = expit(raw)
-        return positive if self.multi_label else np.hstack([1 - positive, positive])
+        return positive if self.multi_label else np.hstack([expit(-raw), positive])
 
     def log_probabilities(self, raw):
         """Return the logs of the probabilities, which do not underflow."""

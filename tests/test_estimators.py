@@ -399,6 +399,18 @@ def test_log_probabilities_do_not_underflow(name):
     assert reference.relative_error(model.predict_log_proba(X), ref) <= 1e-12
 
 
+@pytest.mark.parametrize("output", [-700, -40, 40, 700])
+def test_small_probability_of_either_class_is_right_to_rounding(output):
+    X = make_X()
+    model = fit("binary", dtype="float64")
+    for weight in model.weights_.values():
+        weight[:] = 0
+    model.weights_["head.bias_1"][:] = output
+    comp = model.predict_proba(X)
+    ref = np.exp(-np.logaddexp(0, [output, -output]))
+    np.testing.assert_allclose(comp, np.tile(ref, (N_SAMPLES, 1)), rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["binary", "multiclass"])
 def test_probabilities_of_classes_sum_to_one(name):
     comp = fit(name, dtype="float32").predict_proba(make_X()).sum(axis=1)
