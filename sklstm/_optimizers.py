@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklstm.kernels.flat import adam
+
 
 class Adam:
     """Adam (Kingma & Ba 2015, algorithm 1).
@@ -25,16 +27,24 @@ class Adam:
     def step(self, parameters, gradient, learning_rate):
         """Move `parameters` by a step, in place."""
         self._n_steps += 1
-        # Not mean += (1 - beta) * (new - mean), which loses the digits of a small
-        # gradient after a large one.
-        self._mean *= self._beta_1
-        self._mean += (1 - self._beta_1) * gradient
-        self._mean_of_squares *= self._beta_2
-        self._mean_of_squares += (1 - self._beta_2) * (gradient * gradient)
-        mean_scale = 1 / (1 - self._beta_1**self._n_steps)
-        root = np.sqrt(self._mean_of_squares / (1 - self._beta_2**self._n_steps))
-        root += self._epsilon
-        parameters -= learning_rate * mean_scale * self._mean / root
+        mean_unbiased = 1 / (1 - self._beta_1**self._n_steps)
+        square_unbiased = 1 / (1 - self._beta_2**self._n_steps)
+        constants = (
+            self._beta_1,
+            1 - self._beta_1,
+            self._beta_2,
+            1 - self._beta_2,
+            learning_rate * mean_unbiased,
+            square_unbiased,
+            self._epsilon,
+        )
+        adam(
+            parameters,
+            gradient,
+            self._mean,
+            self._mean_of_squares,
+            np.array(constants, self._mean.dtype),
+        )
 
     def is_finite(self):
         """Whether all estimates are finite; a parameter whose is not moves no more."""

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sklstm._sequences import Sequences
+from sklstm.kernels.flat import sum_of_squares
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +212,7 @@ def _run_epoch(objective, order, optimizer, parameters, schedule):
 
 def _clip(gradient, max_norm):
     """Scale `gradient` to a norm of at most `max_norm`; return the norm before."""
-    norm = math.sqrt(np.square(gradient, dtype=np.float64).sum())
+    norm = math.sqrt(sum_of_squares(gradient))
     if max_norm is not None and norm > max_norm:
         gradient *= max_norm / norm
     return norm

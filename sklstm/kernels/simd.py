@@ -9,6 +9,7 @@ Each function below is also its own Python twin on NumPy arrays: with
 """
 
 import itertools
+import math
 import operator
 
 import numpy as np
@@ -18,6 +19,7 @@ from numba.core.registry import cpu_target
 from numba.extending import (
     lower_builtin,
     models,
+    overload,
     register_model,
     type_callable,
 )
@@ -313,6 +315,11 @@ def divide(a, b):
     return a / b
 
 
+def sqrt(a):
+    """Return the square root; of a scalar too."""
+    return np.sqrt(a)
+
+
 def fabs(a):
     """Return the absolute value, lane by lane."""
     return np.abs(a)
@@ -371,8 +378,17 @@ def _emit_exp2_of_whole(builder, a):
 _on_vectors(operator.add, 2, lambda builder, a, b: builder.fadd(a, b))
 _on_vectors(operator.sub, 2, lambda builder, a, b: builder.fsub(a, b))
 _on_vectors(operator.mul, 2, lambda builder, a, b: builder.fmul(a, b))
+_on_vectors(operator.truediv, 2, lambda builder, a, b: builder.fdiv(a, b))
 _on_vectors(operator.neg, 1, lambda builder, a: builder.fneg(a))
 _on_vectors(fma, 3, _llvm("llvm.fmuladd"))
+_on_vectors(sqrt, 1, _llvm("llvm.sqrt"))
+
+
+@overload(sqrt)
+def _overload_sqrt(a):
+    return (lambda a: math.sqrt(a)) if isinstance(a, types.Float) else None
+
+
 _on_vectors(fabs, 1, _llvm("llvm.fabs"))
 _on_vectors(copysign, 2, _llvm("llvm.copysign"))
 _on_vectors(round_even, 1, _llvm("llvm.rint"))
