@@ -29,6 +29,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._network import Network
 from sklstm._optimizers import Adam
 from sklstm._sequences import validate_sequences
+from sklstm._stream import LastSteps, RunningSteps, Stream
 from sklstm._targets import check_weights
 from sklstm._training import Diverged, Objective, Samples, Schedule, train
 from sklstm.engines.cpu import CPUEngine
@@ -251,6 +252,55 @@ class BaseLSTM(
         sequences = fitted._sequences(X, reset=False)
         with fitted._engine() as engine:
             return engine.transform(fitted._parameters, sequences).astype(np.float64)
+
+    def stream(self, n_series=1):
+        """Predict step by step: return an object that takes the steps as they come.
+
+        It is light and keeps only the state that the steps so far have led to, so that
+        a step costs the same however long the series. Its predictions are those of
+        `predict`, in the units of y. It sees steps as the network does: in a Pipeline,
+        send each step through the transformers first, for example
+        ``pipe[-1].stream().predict(pipe[:-1].transform(x))``.
+
+        Parameters
+        ----------
+        n_series : int, default=1
+            Series that run side by side, each with a state of its own.
+
+        Returns
+        -------
+        stream : Stream
+            With `predict`, for a classifier `predict_proba`, `reset`, `get_state` and
+            `set_state`.
+
+        Raises
+        ------
+        ValueError
+            If the network is `bidirectional`: it reads a series from its end.
+
+        Notes
+        -----
+        With `window`, the last `window` steps are run again for each prediction. The
+        stream keeps the weights of the time when it was made.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_series, Integral) or isinstance(n_series, bool):
+            raise TypeError(f"n_series must be a whole number: got {n_series!r}.")
+        if n_series < 1:
+            raise ValueError(f"n_series must be at least 1: got {n_series}.")
+        if self._network.n_directions == 2:
+            raise ValueError(
+                "A network with bidirectional=True reads a series from its end, so it "
+                "cannot predict step by step: fit with bidirectional=False."
+            )
+        n_channels = self._network.n_channels
+        if self.window is None:
+            steps = RunningSteps(self._engine(), self._parameters, n_series)
+        else:
+            steps = LastSteps(
+                self._engine(), self._parameters, n_series, n_channels, self.window
+            )
+        return Stream(steps, self._targets, n_series, n_channels)
 
     @property
     def weights_(self):

@@ -7,7 +7,8 @@ import numpy as np
 
 from sklstm.kernels import layout, losses, outline
 from sklstm.kernels.packing import add_gradients, pack
-from sklstm.kernels.shard import SHARD, gradient_of_part, predict_part
+from sklstm.kernels.shard import SHARD, advance, gradient_of_part, predict_part
+from sklstm.kernels.simd import lanes_of
 
 # A minibatch's shards are dealt to at most so many parts, each with a gradient of its
 # own. This bounds memory, and the threads that find work; it must not depend on them.
@@ -162,6 +163,20 @@ class CPUEngine:
 
         return arguments
 
+    def stream(self, parameters, n_series):
+        """Return a `CPUStream`, which takes single steps of `n_series` series."""
+        pack(self._layers, _read_only(parameters), self._packed)
+        n = min(n_series, SHARD)
+        size = layout.workspace_size(self._sizes[False], n, n, n)
+        return CPUStream(
+            self._network,
+            self._layers,
+            self._sizes[False],
+            self._packed,
+            self._zeros(size),
+            n_series,
+        )
+
     def _workspace(self, thread, size):
         if len(self._work[thread]) < size:
             self._work[thread] = self._zeros(size)
@@ -173,6 +188,64 @@ class CPUEngine:
         memory = np.zeros(n_bytes + 64, np.uint8)
         start = -memory.ctypes.data % 64
         return memory[start : start + n_bytes].view(self._dtype).reshape(shape)
+
+
+class CPUStream:
+    """Single steps of several series, whose states are kept in between.
+
+    Parameters
+    ----------
+    network : Network
+        With one direction.
+    layers, sizes, packed, work : array
+        As the kernels take them.
+    n_series : int
+    """
+
+    def __init__(self, network, layers, sizes, packed, work, n_series):
+        self._network, self._work, self._n_series = network, work, n_series
+        self._fixed = (
+            layers,
+            sizes,
+            network.n_recurrent,
+            packed,
+        )
+        rows = layers["n_unit_vectors"][: network.n_recurrent] * lanes_of(packed.dtype)
+        self._state = np.zeros(2 * n_series * rows.sum(), packed.dtype)
+        self._starts, self._lengths = np.arange(SHARD), np.ones(SHARD, np.int64)
+        self._rows = rows
+
+    def step(self, x):
+        """Take a step.
+
+        Parameters
+        ----------
+        x : C-contiguous array (n_series, n_channels)
+            Of the network's dtype.
+
+        Returns
+        -------
+        raw : array (n_series, n_outputs)
+        first_bad : int
+            The first series whose step is not finite, with which nothing is done; -1
+            if there is none.
+        """
+        raw = np.empty((self._n_series, self._network.n_outputs), self._state.dtype)
+        first_bad = advance(
+            *self._fixed, x, self._starts, self._lengths, self._work, self._state, raw
+        )
+        return raw, first_bad
+
+    def states(self):
+        """Return views of the states of each layer, ``[(h, c), ...]``."""
+        views, start = [], 0
+        shapes = zip(self._network.layers, self._rows, strict=False)
+        for layer, row in shapes:
+            stop = start + 2 * self._n_series * row
+            both = self._state[start:stop].reshape(2, self._n_series, row)
+            views.append(tuple(both[:, :, : layer.n_units]))
+            start = stop
+        return views
 
 
 def _n_shards(samples):

@@ -40,10 +40,10 @@ Z = 0  # rows of input, 1, hidden state before: the left side of the product
 GATES = 1  # rows of what the product gives, panel by panel
 C = 2  # rows of the cell state
 TANH_C = 3
-H = 4  # hidden state, a row a sequence
+H = 4  # hidden state, a row a sequence: before the first step, at last after the last
 DH = 5
 DC = 6
-ZEROS = 7  # the cell state before the first step
+C0 = 7  # the cell state before the first step
 DX = 8  # gradient of the inputs, a block of rows
 OUT = 9  # hidden states for the layer above: a row a step, both directions
 DOUT = 10
@@ -122,7 +122,7 @@ def region_sizes(layers, n_recurrent, n_directions, dtype, *, way_back):
         gates = layer["n_vectors"] * width
         if e < n_recurrent:
             size[[Z, GATES, C, TANH_C], 0] = layer["z_width"], gates, units, units
-            size[[H, DH, DC, ZEROS], 2] = units
+            size[[H, DH, DC, C0], 2] = units
             size[DX, 3] = K_BLOCK * inputs
             if e % n_directions == 0:  # one for both directions
                 size[[OUT, DOUT], 1] = layer["above"]

@@ -9,6 +9,7 @@ from numba import njit
 from sklstm.kernels.cells import lstm_backward, lstm_forward
 from sklstm.kernels.gemm import ADD, K_BLOCK, OVERWRITE, PANEL, Matrix, Panels, gemm
 from sklstm.kernels.layout import (
+    C0,
     DC,
     DH,
     DOUT,
@@ -16,7 +17,6 @@ from sklstm.kernels.layout import (
     GATES,
     OUT,
     TANH_C,
-    ZEROS,
     C,
     H,
     Z,
@@ -37,6 +37,7 @@ def recurrent_forward(
 ):  # fmt: skip
     """Run one direction of a recurrent layer over all steps.
 
+    H and C0 hold the states before the first step; H is left with those after the last.
     With `keep`, Z, GATES, C and TANH_C hold a row for each step, for the way back;
     else the rows of one step, used again and again.
     """
@@ -49,10 +50,9 @@ def recurrent_forward(
     h_row, z_row, gates_row = n_blocks * width, layer["z_width"], PANEL * width
     rows = offset[n_steps] if keep else n
 
-    zero(work, at[ZEROS], n * h_row)
     for b in range(n):
-        zero(work, at[Z] + b * z_row + hidden_column, h_row)
-    c_before = at[ZEROS]
+        copy(work, at[H] + b * h_row, work, at[Z] + b * z_row + hidden_column, h_row)
+    c_before = at[C0]
     for t in range(n_steps):
         active = offset[t + 1] - offset[t]
         slot = offset[t] if keep else 0
@@ -135,7 +135,7 @@ def recurrent_backward(
             for b in range(active):
                 source = out + _row(t, b, direction, lengths, offset) * layer["above"]
                 add_to(work, at[DH] + b * h_row, work, source, layer["n_units"])
-        c_before = at[C] + offset[t - 1] * h_row if t > 0 else at[ZEROS]
+        c_before = at[C] + offset[t - 1] * h_row if t > 0 else at[C0]
         lstm_backward(
             work, active, n_blocks, gates, rows * gates_row,
             c_before, at[TANH_C] + start * h_row, at[DH], at[DC],

@@ -13,7 +13,18 @@ from numba import njit
 
 from sklstm.kernels import entry_point
 from sklstm.kernels.dense import dense_backward, dense_forward
-from sklstm.kernels.layout import DH, DOUT, DX, GATES, N_REGIONS, H, Z, place_regions
+from sklstm.kernels.layout import (
+    C0,
+    DH,
+    DOUT,
+    DX,
+    GATES,
+    N_REGIONS,
+    C,
+    H,
+    Z,
+    place_regions,
+)
 from sklstm.kernels.losses import loss_and_gradient
 from sklstm.kernels.recurrent import recurrent_backward, recurrent_forward
 from sklstm.kernels.simd import (
@@ -79,6 +90,9 @@ def _forward(
 ):  # fmt: skip
     """Run the shard to the raw outputs, or only to what sums each sequence up."""
     for e in range(n_recurrent):
+        size = n * layers[e]["n_unit_vectors"] * lanes(work)
+        zero(work, places[e, H], size)
+        zero(work, places[e, C0], size)
         recurrent_forward(
             layers, e, e % n_directions, n_directions, places, keep,
             packed, values, starts, lengths, n, offset, work,
@@ -225,3 +239,71 @@ def predict_part(version):
         restore_denormals(mode)
 
     return predict_part
+
+
+@entry_point
+def advance(version):
+    def advance(
+        layers, sizes, n_recurrent, packed, values, starts, lengths, work, state, output
+    ):
+        """Take a step in all of some series, whose states are kept.
+
+        Parameters as in `predict_part`, and:
+
+        values : array (n_series, n_channels)
+            Read: the step of each series.
+        starts, lengths : array of int64 (SHARD,)
+            Read: 0, 1, 2, ... and ones: each series has one step.
+        state : array (state_size * n_series,)
+            Read and written: for each layer the hidden states of all series, in whole
+            vectors, then the cell states.
+        output : array (n_series, n_outputs)
+            Written: raw outputs.
+
+        Returns
+        -------
+        series : int
+            The first one with a value that is not finite, in which case nothing has
+            been done; else -1.
+        """
+        version  # noqa: B018
+        n_series, n_channels = values.shape
+        for series in range(n_series):
+            for channel in range(n_channels):
+                if not np.isfinite(values[series, channel]):
+                    return series
+        mode = flush_denormals()
+        scratch, kept = pointer(work), pointer(state)
+        places = np.empty((len(layers), N_REGIONS), np.int64)
+        offset = np.empty(2, np.int64)
+        last = len(layers) - 1
+        for first in range(0, n_series, SHARD):
+            n = min(SHARD, n_series - first)
+            place_regions(sizes, n, n, n, places)
+            offset[0], offset[1] = 0, n
+            base = 0
+            for e in range(n_recurrent):
+                h_row = layers[e]["n_unit_vectors"] * lanes(scratch)
+                h = base + first * h_row
+                c = h + n_series * h_row
+                copy(kept, h, scratch, places[e, H], n * h_row)
+                copy(kept, c, scratch, places[e, C0], n * h_row)
+                recurrent_forward(
+                    layers, e, 0, 1, places, _NO, pointer(packed),
+                    pointer(values[first:]), pointer(starts), pointer(lengths),
+                    n, pointer(offset), scratch,
+                )  # fmt: skip
+                copy(scratch, places[e, H], kept, h, n * h_row)
+                copy(scratch, places[e, C], kept, c, n * h_row)
+                base += 2 * n_series * h_row
+            _pool(layers, n_recurrent, 1, places, n, scratch)
+            for e in range(n_recurrent, len(layers)):
+                dense_forward(layers, e, places, n, pointer(packed), scratch)
+            row = layers[last]["n_vectors"] * lanes(scratch)
+            for b in range(n):
+                for j in range(output.shape[1]):
+                    output[first + b, j] = scratch[places[last, GATES] + b * row + j]
+        restore_denormals(mode)
+        return -1
+
+    return advance

@@ -1,0 +1,198 @@
+"""Predictions step by step, as the steps of one or several series come in."""
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+
+from sklstm._sequences import Sequences
+
+
+def _gives_probabilities(stream):
+    return hasattr(stream._targets, "probabilities")
+
+
+class Stream:
+    """Predictions for series whose steps come in one by one.
+
+    Made by the `stream` method of a fitted estimator. After each step the prediction
+    is, to the last bit, what the estimator predicts for all the steps so far (with
+    `window`, for the last `window` of them). Keeps the weights that the estimator had
+    when the stream was made.
+
+    Attributes
+    ----------
+    n_series : int
+        How many series run side by side.
+    n_channels : int
+        How many values a step of a series has.
+    """
+
+    def __init__(self, steps, targets, n_series, n_channels):
+        self._steps, self._targets = steps, targets
+        self.n_series, self.n_channels = n_series, n_channels
+
+    def predict(self, x):
+        """Take the next step of each series; predict from all steps so far.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_series, n_channels)
+            The step; for one series also (n_channels,).
+
+        Returns
+        -------
+        y : ndarray of shape (n_series,) or (n_series, n_outputs)
+            The predictions, as those of the estimator.
+
+        Raises
+        ------
+        ValueError
+            If `x` has another shape or is not finite. The step then is not taken.
+        """
+        return self._targets.decode(self._advance(x))
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, x):
+        """Take the next step of each series; return the probability of each class.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_series, n_channels)
+            The step; for one series also (n_channels,).
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_series, n_classes), dtype float64
+            As those of the estimator.
+        """
+        return self._targets.probabilities(self._advance(x))
+
+    @available_if(_gives_probabilities)
+    def predict_log_proba(self, x):
+        """Take the next step of each series; return the log of the probabilities.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_series, n_channels)
+            The step; for one series also (n_channels,).
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_series, n_classes), dtype float64
+            As those of the estimator.
+        """
+        return self._targets.log_probabilities(self._advance(x))
+
+    def reset(self, series=None):
+        """Forget the steps so far.
+
+        Parameters
+        ----------
+        series : int, slice or array-like, default=None
+            Index of the series to forget; None means all.
+        """
+        for kept in self._steps.state().values():
+            kept[slice(None) if series is None else series] = 0
+
+    def get_state(self):
+        """Return a copy of all that the stream remembers.
+
+        Returns
+        -------
+        state : dict of str to ndarray
+            For each layer k the hidden state ``h_lk`` and the cell state ``c_lk``,
+            (n_series, hidden_size). With `window` the last ``steps``, (n_series,
+            window, n_channels), the latest at the end, and how many of them there are,
+            ``n_steps`` (n_series,).
+        """
+        return {name: kept.copy() for name, kept in self._steps.state().items()}
+
+    def set_state(self, state):
+        """Go on from a state.
+
+        Parameters
+        ----------
+        state : dict of str to array-like
+            From `get_state`, of a stream of the same estimator and `n_series`.
+
+        Raises
+        ------
+        ValueError
+            If an entry is missing, unknown, of another shape or not finite.
+        """
+        own = self._steps.state()
+        if set(state) != set(own):
+            raise ValueError(f"state has entries {sorted(state)}, expected {[*own]}.")
+        new = {name: np.asarray(value) for name, value in state.items()}
+        for name, kept in own.items():
+            if new[name].shape != kept.shape:
+                raise ValueError(
+                    f"state[{name!r}] has shape {new[name].shape}, expected "
+                    f"{kept.shape}."
+                )
+            if not np.isfinite(new[name]).all():
+                raise ValueError(f"state[{name!r}] is not finite.")
+        for name, kept in own.items():
+            kept[...] = new[name]
+
+    def _advance(self, x):
+        x = np.ascontiguousarray(x, self._steps.dtype)
+        if x.shape != (self.n_series, self.n_channels):
+            if self.n_series != 1 or x.shape != (self.n_channels,):
+                raise ValueError(
+                    f"x has shape {x.shape}, expected one step of each series: "
+                    f"({self.n_series}, {self.n_channels})."
+                )
+            x = x.reshape(1, -1)
+        raw, first_bad = self._steps.step(x)
+        if first_bad >= 0:
+            channel = int(np.argmin(np.isfinite(x[first_bad])))
+            raise ValueError(
+                f"x[{first_bad}, {channel}] = {x[first_bad, channel]} is not a finite "
+                f"{x.dtype}: series {first_bad}, channel {channel}."
+            )
+        return raw
+
+
+class RunningSteps:
+    """Steps of which only the state that they lead to is kept."""
+
+    def __init__(self, engine, parameters, n_series):
+        self.dtype = parameters.dtype
+        self._stream = engine.stream(parameters, n_series)
+        self.step = self._stream.step
+
+    def state(self):
+        """Return views of the states, by name."""
+        return {
+            f"{name}_l{layer}": kept
+            for layer, states in enumerate(self._stream.states())
+            for name, kept in zip("hc", states, strict=True)
+        }
+
+
+class LastSteps:
+    """The last `window` steps, all run again for each prediction."""
+
+    def __init__(self, engine, parameters, n_series, n_channels, window):
+        self.dtype = parameters.dtype
+        self._engine, self._parameters = engine, parameters.copy()
+        self._steps = np.zeros((n_series, window, n_channels), self.dtype)
+        self._n_steps = np.zeros(n_series, np.int64)
+
+    def step(self, x):
+        """Take a step; see `CPUStream`."""
+        finite = np.isfinite(x).all(axis=1)
+        if not finite.all():
+            return None, int(np.argmin(finite))
+        n_series, window, n_channels = self._steps.shape
+        self._steps[:, :-1] = self._steps[:, 1:]
+        self._steps[:, -1] = x
+        np.minimum(self._n_steps + 1, window, out=self._n_steps)
+        starts = np.arange(1, n_series + 1) * window - self._n_steps
+        values = self._steps.reshape(-1, n_channels)
+        sequences = Sequences(values, starts, self._n_steps)
+        return self._engine.predict(self._parameters, sequences), -1
+
+    def state(self):
+        """Return views of the steps and of how many there are, by name."""
+        return {"steps": self._steps, "n_steps": self._n_steps}

@@ -1,0 +1,223 @@
+"""Predictions step by step are those for the whole sequence, to the last bit."""
+
+import copy
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklstm import LSTMClassifier, LSTMRegressor
+from sklstm.preprocessing import PerStep
+
+N_STEPS, N_CHANNELS = 6, 3
+NETWORKS = [
+    {"hidden_layer_sizes": (5,)},
+    {"hidden_layer_sizes": (20, 33), "head_layer_sizes": (7,)},
+    {"hidden_layer_sizes": (16,), "dtype": "float64"},
+]
+for_all_networks = pytest.mark.parametrize("network", NETWORKS)
+for_any_number_of_series = pytest.mark.parametrize("n_series", [1, 3, 40])
+
+
+def sequences(n=40):
+    return np.random.default_rng(0).normal(size=(n, N_STEPS, N_CHANNELS))
+
+
+def regressor(**parameters):
+    X = sequences()
+    y = np.column_stack([1e3 + X.sum(axis=(1, 2)), X[:, -1, 0]])
+    with pytest.warns(UserWarning, match="max_iter"):
+        return LSTMRegressor(max_iter=2, random_state=0, **parameters).fit(X, y)
+
+
+def classifier(n_classes, **parameters):
+    X = sequences()
+    y = np.digitize(X[:, -1, 0], np.linspace(-0.5, 0.5, n_classes - 1))
+    with pytest.warns(UserWarning, match="max_iter"):
+        return LSTMClassifier(max_iter=2, random_state=0, **parameters).fit(X, y)
+
+
+def windowed(window=4):
+    rng = np.random.default_rng(0)
+    table, y = rng.normal(size=(50, N_CHANNELS)), rng.normal(size=50)
+    with pytest.warns(UserWarning, match="max_iter"):
+        return LSTMRegressor(window=window, max_iter=2, random_state=0).fit(table, y)
+
+
+@for_all_networks
+@for_any_number_of_series
+def test_prediction_is_that_for_all_steps_so_far(network, n_series):
+    estimator = regressor(**network)
+    X = sequences(n_series)
+    stream = estimator.stream(n_series)
+    for t in range(N_STEPS):
+        ref = estimator.predict(X[:, : t + 1])
+        assert_array_equal(stream.predict(X[:, t]), ref)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
+def test_classes_are_those_for_all_steps_so_far(n_classes, method):
+    estimator = classifier(n_classes)
+    X = sequences(5)
+    stream = estimator.stream(5)
+    for t in range(N_STEPS):
+        ref = getattr(estimator, method)(X[:, : t + 1])
+        assert_array_equal(getattr(stream, method)(X[:, t]), ref)
+
+
+@pytest.mark.parametrize("window", [1, 4, 20])
+def test_with_a_window_prediction_is_that_for_the_last_rows(window):
+    estimator = windowed(window)
+    table = np.random.default_rng(1).normal(size=(10, N_CHANNELS))
+    stream = estimator.stream()
+    comp = [stream.predict(row)[0] for row in table]
+    assert_array_equal(comp, estimator.predict(table))
+
+
+def test_series_side_by_side_with_a_window_are_those_alone():
+    estimator = windowed()
+    tables = sequences(3)
+    stream = estimator.stream(3)
+    comp = [stream.predict(tables[:, t]) for t in range(N_STEPS)]
+    ref = [estimator.predict(table) for table in tables]
+    assert_array_equal(np.transpose(comp), ref)
+
+
+def test_steps_go_through_the_transformers_of_a_pipeline_first():
+    X = 5 + 3 * sequences()
+    pipe = make_pipeline(
+        PerStep(StandardScaler()), LSTMRegressor(max_iter=2, random_state=0)
+    )
+    with pytest.warns(UserWarning, match="max_iter"):
+        pipe.fit(X, X[:, -1, 0])
+    stream = pipe[-1].stream(len(X))
+    for t in range(N_STEPS):
+        comp = stream.predict(pipe[:-1].transform(X[:, t]))
+    assert_array_equal(comp, pipe.predict(X))
+
+
+def test_a_step_of_one_series_may_be_one_dimensional():
+    estimator = regressor()
+    step = sequences(1)[0, 0]
+    ref = estimator.stream().predict(step.reshape(1, -1))
+    assert_array_equal(estimator.stream().predict(step), ref)
+
+
+def test_reset_forgets_all_steps():
+    estimator = regressor()
+    X = sequences(3)
+    stream = estimator.stream(3)
+    stream.predict(X[:, 0])
+    stream.reset()
+    assert_array_equal(stream.predict(X[:, 1]), estimator.predict(X[:, 1:2]))
+
+
+@pytest.mark.parametrize("make", [regressor, windowed])
+def test_reset_of_one_series_leaves_the_others(make):
+    estimator = make()
+    X = sequences(3)
+    stream, other = estimator.stream(3), estimator.stream(3)
+    stream.predict(X[:, 0])
+    other.predict(X[:, 0])
+    stream.reset(1)
+    comp, going_on = stream.predict(X[:, 1]), other.predict(X[:, 1])
+    new = estimator.stream().predict(X[1, 1])
+    assert_array_equal(comp[[0, 2]], going_on[[0, 2]])
+    assert_array_equal(comp[1], new[0])
+
+
+@pytest.mark.parametrize("make", [regressor, windowed])
+def test_stream_goes_on_from_a_state(make):
+    estimator = make()
+    X = sequences(3)
+    stream, other = estimator.stream(3), estimator.stream(3)
+    stream.predict(X[:, 0])
+    other.set_state(stream.get_state())
+    assert_array_equal(other.predict(X[:, 1]), stream.predict(X[:, 1]))
+
+
+def test_state_is_a_copy():
+    stream = regressor().stream(3)
+    stream.predict(sequences(3)[:, 0])
+    state = stream.get_state()
+    state["h_l0"][:] = 7
+    assert not (stream.get_state()["h_l0"] == 7).any()
+
+
+def test_state_has_the_names_and_shapes_of_the_layers():
+    estimator = regressor(hidden_layer_sizes=(5, 20))
+    shapes = {k: v.shape for k, v in estimator.stream(3).get_state().items()}
+    assert shapes == {"h_l0": (3, 5), "c_l0": (3, 5), "h_l1": (3, 20), "c_l1": (3, 20)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("h_l0"), r"entries \['c_l0'\], expected"),
+        (lambda state: state.update(h=1), r"entries \['c_l0', 'h', 'h_l0'\]"),
+        (lambda state: state.update(h_l0=np.zeros((3, 4))), r"'h_l0'.*\(3, 4\)"),
+        (lambda state: state.update(c_l0=np.full((3, 64), np.nan)), "'c_l0'.*finite"),
+    ],
+)
+def test_state_that_does_not_fit_is_refused(change, message):
+    stream = regressor().stream(3)
+    state = stream.get_state()
+    change(state)
+    with pytest.raises(ValueError, match=message):
+        stream.set_state(state)
+
+
+@pytest.mark.parametrize("make", [regressor, windowed])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_step_that_is_not_finite_is_refused_and_not_taken(make, value):
+    estimator = make()
+    X = sequences(20)
+    stream, other = estimator.stream(20), estimator.stream(20)
+    bad = X[:, 0].copy()
+    bad[18, 2] = value
+    with pytest.raises(ValueError, match="series 18, channel 2"):
+        stream.predict(bad)
+    assert_array_equal(stream.predict(X[:, 1]), other.predict(X[:, 1]))
+
+
+@pytest.mark.parametrize(
+    ("n_series", "shape"), [(1, (2,)), (1, (2, 3)), (3, (3,)), (3, (3, 1, 3))]
+)
+def test_step_of_another_shape_is_refused(n_series, shape):
+    stream = regressor().stream(n_series)
+    with pytest.raises(ValueError, match=r"x has shape .* expected"):
+        stream.predict(np.zeros(shape))
+
+
+def test_bidirectional_network_is_refused():
+    with pytest.raises(ValueError, match="bidirectional"):
+        regressor(bidirectional=True).stream()
+
+
+@pytest.mark.parametrize("n_series", [0, -1, 1.0, "1", True])
+def test_n_series_is_a_whole_number_from_one(n_series):
+    with pytest.raises((ValueError, TypeError), match="n_series"):
+        regressor().stream(n_series)
+
+
+def test_estimator_that_is_not_fitted_has_no_stream():
+    with pytest.raises(NotFittedError):
+        LSTMRegressor().stream()
+
+
+def test_regressor_gives_no_probabilities():
+    assert not hasattr(regressor().stream(), "predict_proba")
+
+
+@pytest.mark.parametrize("make", [regressor, windowed])
+def test_stream_keeps_the_weights_that_it_was_made_with(make):
+    estimator = make()
+    stream, X = estimator.stream(), sequences(1)[0]
+    ref = copy.deepcopy(estimator).stream().predict(X[0])
+    estimator.weights_["weight_hh_l0"][:] = 1
+    estimator.weights_["head.bias_0"][:] = 1
+    assert_array_equal(stream.predict(X[0]), ref)
