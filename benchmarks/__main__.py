@@ -1,5 +1,130 @@
-"""``python -m benchmarks``: speed of a training step beside PyTorch."""
+"""Measure all rows, print them as a table, keep them as JSON, draw them.
 
-from benchmarks.training_step import main
+python -m benchmarks [--quick] [--only NAME ...] [--threads N ...] [--out FOLDER]
+"""
+
+import argparse
+import importlib.metadata
+import json
+import platform
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import (
+    fit,
+    growth,
+    memory,
+    prediction,
+    search,
+    startup,
+    streaming,
+    training_step,
+)
+from benchmarks.picture import draw
+
+MODULES = {
+    "training_step": training_step,
+    "fit": fit,
+    "prediction": prediction,
+    "streaming": streaming,
+    "startup": startup,
+    "search": search,
+    "memory": memory,
+    "growth": growth,
+}
+HEADER = (
+    "| what | case | threads | sklstm | GFLOP/s | % of limit | peer | peer takes "
+    "| ratio |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+PACKAGES = (
+    "numpy", "numba", "scikit-learn", "torch", "skorch", "onnxruntime", "keras"
+)  # fmt: skip
+
+
+def line(row):
+    """Return a row of the table."""
+    counted = ("", "")
+    if row.operations:
+        counted = (f"{row.gflops:.0f}", f"{100 * row.share:.0f}")
+    peer = ("", "", "")
+    if row.peer:
+        peer = (row.peer, amount(row.theirs, row.unit), f"{row.ratio:.2f}")
+    cells = (row.what, row.case, row.n_threads, amount(row.ours, row.unit))
+    return "| " + " | ".join(map(str, (*cells, *counted, *peer))) + " |"
+
+
+def amount(value, unit):
+    """Return a value with its unit."""
+    return f"{value:.0f} MiB" if unit == "MiB" else f"{value * 1e3:.4g} ms"
+
+
+def means(rows):
+    """Return a line for each geometric mean of ratios."""
+    groups = {}
+    for row in rows:
+        if row.peer:
+            groups.setdefault((row.what, row.peer, row.n_threads), []).append(row.ratio)
+    return [
+        f"{what} beside {peer}, threads {n_threads}: geometric mean of {len(ratios)} "
+        f"ratios {np.exp(np.log(ratios).mean()):.2f}"
+        for (what, peer, n_threads), ratios in groups.items()
+    ]
+
+
+def provenance():
+    """Return where and of what the rows were measured."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "processor": processor(),
+        "python": platform.python_version(),
+        "commit": commit,
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def processor():
+    """Return the name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.processor()
+
+
+def version(name):
+    """Return the version of an installed package, or None."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def main():
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--quick", action="store_true", help="few repeats")
+    parser.add_argument("--only", nargs="+", choices=MODULES, default=[*MODULES])
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks-out"))
+    arguments = parser.parse_args()
+    print(HEADER)
+    rows = []
+    for name in arguments.only:
+        for n_threads in arguments.threads:
+            for row in MODULES[name].measure_all(n_threads, arguments.quick):
+                rows.append(row)
+                print(line(row), flush=True)
+    print(*means(rows), sep="\n")
+    arguments.out.mkdir(exist_ok=True)
+    record = provenance() | {"rows": [asdict(row) for row in rows]}
+    (arguments.out / "benchmarks.json").write_text(json.dumps(record, indent=1) + "\n")
+    draw(rows, arguments.out / "benchmarks.png")
+
 
 main()

@@ -1,53 +1,61 @@
-"""One training step (forward, loss, backward) beside ``torch.nn.LSTM``.
-
-    python -m benchmarks.training_step [--repeats N]
-
-Both sides run in one process, in turn; the table gives medians. GFLOP/s count the
-multiply-adds of the LSTM layer; the share is that of the multiply-add limit measured
-in the same run, times the number of threads.
-"""
-
-import argparse
-import statistics
-import time
+"""Rows 1 and 2: a training step (forward, loss, backward) beside ``torch.nn.LSTM``."""
 
 import numpy as np
 import torch
 
-from benchmarks.limit import gflops_of_one_run
+from benchmarks.side_by_side import in_turn, rows
 from sklstm._network import Network
 from sklstm._sequences import Sequences
 from sklstm.engines.cpu import CPUEngine
 
-ROWS = [  # batch, steps, channels, hidden
-    (32, 28, 28, 64),
-    (32, 100, 8, 32),
-    (64, 50, 16, 128),
-    (128, 28, 28, 128),
-    (256, 100, 16, 64),
-    (32, 200, 32, 256),
-    (32, 1000, 8, 64),
+SHALLOW = [  # batch, steps, channels, hidden, layers, directions
+    (32, 28, 28, 64, 1, 1),
+    (32, 100, 8, 32, 1, 1),
+    (64, 50, 16, 128, 1, 1),
+    (128, 28, 28, 128, 1, 1),
+    (256, 100, 16, 64, 1, 1),
+    (32, 200, 32, 256, 1, 1),
+    (32, 1000, 8, 64, 1, 1),
+]
+DEEP = [
+    (64, 200, 32, 128, 2, 2),
+    (128, 200, 32, 256, 2, 1),
 ]
 
 
-def flops(batch, steps, channels, hidden):
-    """Return the floating-point operations of a step of one layer, one direction."""
-    forward = 8 * hidden * (channels + hidden)
-    recurrent = 8 * hidden * hidden
-    weights = 8 * hidden * (channels + hidden)
-    return (forward + recurrent + weights) * batch * steps
+def operations(batch, steps, channels, hidden, n_layers, n_directions):
+    """Return the floating-point operations of the multiply-adds of a step."""
+    total = 0
+    n_inputs = channels
+    for layer in range(n_layers):
+        forward = 8 * hidden * (n_inputs + hidden)
+        recurrent = 8 * hidden * hidden
+        weights = 8 * hidden * (n_inputs + hidden)
+        inputs = 8 * hidden * n_inputs if layer > 0 else 0
+        total += n_directions * (forward + recurrent + weights + inputs)
+        n_inputs = hidden * n_directions
+    return total * batch * steps
+
+
+def case_name(case):
+    """Return sizes as the table has them."""
+    batch, steps, channels, hidden, n_layers, n_directions = case
+    name = f"{batch}, {steps}, {channels}, {hidden}"
+    if n_layers > 1:
+        name += f", {n_layers} layers"
+    return name + (", both directions" if n_directions == 2 else "")
 
 
 class Ours:
     """The step on sklstm's engine."""
 
-    def __init__(self, x, y, hidden, n_threads):
-        batch, steps, channels = x.shape
-        network = Network(channels, (hidden,), False, (), 1)
-        self.parameters = network.initialise(np.random.RandomState(0), np.float32)
+    def __init__(self, x, y, case, n_threads, dtype):
+        batch, steps, channels, hidden, n_layers, n_directions = case
+        network = Network(channels, (hidden,) * n_layers, n_directions == 2, (), 1)
+        self.parameters = network.initialise(np.random.RandomState(0), dtype)
         self.network = network
         self.engine = CPUEngine(
-            network, loss="squared_error", dtype=np.float32, n_threads=n_threads
+            network, loss="squared_error", dtype=dtype, n_threads=n_threads
         )
         starts = np.arange(batch) * steps
         lengths = np.full(batch, steps)
@@ -61,100 +69,81 @@ class Ours:
     def __call__(self):
         return self.engine.loss_and_gradient(self.parameters, *self.arguments)
 
-    def close(self):
-        self.engine.__exit__()
-
 
 class Torch:
     """The same step on ``torch.nn.LSTM``."""
 
-    def __init__(self, x, y, hidden, weights):
-        self.lstm = torch.nn.LSTM(x.shape[2], hidden, batch_first=True)
-        self.head = torch.nn.Linear(hidden, 1)
-        pairs = [
-            (self.lstm.weight_ih_l0, weights["weight_ih_l0"]),
-            (self.lstm.weight_hh_l0, weights["weight_hh_l0"]),
-            (self.lstm.bias_ih_l0, weights["bias_l0"]),
-            (self.lstm.bias_hh_l0, 0 * weights["bias_l0"]),
-            (self.head.weight, weights["head.weight_0"]),
-            (self.head.bias, weights["head.bias_0"]),
-        ]
+    def __init__(self, x, y, case, weights):
+        _, _, channels, hidden, n_layers, n_directions = case
+        dtype = torch.from_numpy(x).dtype
+        self.lstm = torch.nn.LSTM(
+            channels,
+            hidden,
+            n_layers,
+            bidirectional=n_directions == 2,
+            batch_first=True,
+            dtype=dtype,
+        )
+        self.head = torch.nn.Linear(hidden * n_directions, 1, dtype=dtype)
+        self.hidden, self.n_directions = hidden, n_directions
         with torch.no_grad():
-            for parameter, value in pairs:
-                parameter.copy_(torch.tensor(np.ascontiguousarray(value)))
+            for name, parameter in self.lstm.named_parameters():
+                if name.startswith("bias_hh"):
+                    parameter.zero_()
+                else:
+                    value = weights[name.replace("bias_ih", "bias")]
+                    parameter.copy_(torch.tensor(np.ascontiguousarray(value)))
+            self.head.weight.copy_(torch.tensor(weights["head.weight_0"].copy()))
+            self.head.bias.copy_(torch.tensor(weights["head.bias_0"].copy()))
         self.x, self.y = torch.tensor(x), torch.tensor(y)
-        self.parameters = [parameter for parameter, _ in pairs]
 
     def __call__(self):
-        for parameter in self.parameters:
-            parameter.grad = None
+        self.lstm.zero_grad(set_to_none=True)
+        self.head.zero_grad(set_to_none=True)
         out, _ = self.lstm(self.x)
-        loss = 0.5 * ((self.head(out[:, -1]) - self.y) ** 2).sum()
+        last = out[:, -1, : self.hidden]
+        if self.n_directions == 2:
+            last = torch.cat([last, out[:, 0, self.hidden :]], dim=1)
+        loss = 0.5 * ((self.head(last) - self.y) ** 2).sum()
         loss.backward()
         return loss.item()
 
 
-def measure(row, n_threads, repeats):
-    """Return the median seconds of both sides, and the limit in GFLOP/s."""
-    batch, steps, channels, hidden = row
+def measure(case, n_threads, repeats, dtype=np.float32):
+    """Return the row of one case, once both sides have given the same numbers."""
+    batch, steps, channels = case[:3]
     rng = np.random.RandomState(0)
-    x = rng.randn(batch, steps, channels).astype(np.float32)
-    y = rng.randn(batch, 1).astype(np.float32)
+    x = rng.randn(batch, steps, channels).astype(dtype)
+    y = rng.randn(batch, 1).astype(dtype)
     torch.set_num_threads(n_threads)
     # As our kernels do: gradients that vanish end in denormal numbers, on which
     # PyTorch otherwise takes up to 20 times as long.
     torch.set_flush_denormal(True)
-    ours = Ours(x, y, hidden, n_threads)
-    peer = Torch(x, y, hidden, ours.network.views(ours.parameters))
-    loss, gradient = ours()
-    np.testing.assert_allclose(loss, peer(), rtol=1e-4)
-    np.testing.assert_allclose(
-        ours.network.views(gradient)["weight_hh_l0"],
-        peer.lstm.weight_hh_l0.grad.numpy(),
-        atol=1e-4 * np.abs(gradient).max(),
-    )
-    times, limits = {ours: [], peer: []}, []
-    for _ in range(repeats):
-        limits.append(gflops_of_one_run(np.float32))
-        for side, seconds in times.items():
-            for _ in range(3):
-                start = time.perf_counter()
-                side()
-                seconds.append(time.perf_counter() - start)
-    ours.close()
-    return (
-        statistics.median(times[ours]),
-        statistics.median(times[peer]),
-        statistics.median(limits),
-    )
-
-
-def main():
-    """Print the table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--repeats", type=int, default=20)
-    repeats = parser.parse_args().repeats
-    print(
-        "| B, T, F, H | threads | sklstm ms | GFLOP/s | % of limit | torch ms | ratio |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    ratios = {}
-    for n_threads in (1, 2):
-        for row in ROWS:
-            ours, peer, limit = measure(row, n_threads, repeats)
-            rate = flops(*row) / ours / 1e9
-            ratios.setdefault(n_threads, []).append(peer / ours)
-            print(
-                f"| {', '.join(map(str, row))} | {n_threads} | {ours * 1e3:.2f} "
-                f"| {rate:.0f} | {100 * rate / limit / n_threads:.0f} "
-                f"| {peer * 1e3:.2f} | {peer / ours:.2f} |",
-                flush=True,
+    ours = Ours(x, y, case, n_threads, dtype)
+    with ours.engine:
+        peer = Torch(x, y, case, ours.network.views(ours.parameters))
+        loss, gradient = ours()
+        np.testing.assert_allclose(loss, peer(), rtol=1e-4)
+        named = ours.network.views(gradient)
+        for name, parameter in peer.lstm.named_parameters():
+            np.testing.assert_allclose(
+                named[name.replace("bias_ih", "bias").replace("bias_hh", "bias")],
+                parameter.grad.numpy(),
+                atol=1e-4 * np.abs(gradient).max(),
             )
-    for n_threads, values in ratios.items():
-        print(
-            f"geometric mean, {n_threads} threads: {np.exp(np.log(values).mean()):.2f}"
-        )
+        sides = {"sklstm": ours, "PyTorch": peer}
+        medians, limit = in_turn(sides, repeats, dtype=dtype)
+    what = "training step" if case in SHALLOW else "deep training step"
+    if dtype == np.float64:
+        what += ", float64"
+    return rows(what, case_name(case), n_threads, medians, limit, operations(*case))
 
 
-if __name__ == "__main__":
-    main()
+def measure_all(n_threads, quick):
+    """Yield all rows."""
+    for case in SHALLOW:
+        yield from measure(case, n_threads, 6 if quick else 30)
+    for case in DEEP:
+        yield from measure(case, n_threads, 1 if quick else 6)
+    if not quick:
+        yield from measure(SHALLOW[2], n_threads, 30, np.float64)

@@ -1,0 +1,91 @@
+"""Two or more sides in one process, in turn, and the table of what they took."""
+
+import statistics
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.limit import gflops_of_one_run
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: sklstm beside one peer.
+
+    Parameters
+    ----------
+    what : str
+        What is measured, for example "training step".
+    case : str
+        On what: sizes, or the name of a data set.
+    n_threads : int
+    ours, theirs : float
+        What sklstm and the peer take, in `unit`; NaN where there is no peer.
+    peer : str
+    operations : float, optional
+        Floating-point operations, where these are seconds.
+    limit : float, optional
+        The multiply-add limit of one core, in GFLOP/s, measured in between.
+    unit : {"s", "MiB"}
+    """
+
+    what: str
+    case: str
+    n_threads: int
+    ours: float
+    peer: str = ""
+    theirs: float = float("nan")
+    operations: float | None = None
+    limit: float | None = None
+    unit: str = "s"
+
+    @property
+    def ratio(self):
+        """How many times as long the peer takes."""
+        return self.theirs / self.ours
+
+    @property
+    def gflops(self):
+        """GFLOP/s of sklstm; None where operations are not counted."""
+        return self.operations and self.operations / self.ours / 1e9
+
+    @property
+    def share(self):
+        """The part of the multiply-add limit of all threads that sklstm reaches."""
+        return self.operations and self.gflops / (self.limit * self.n_threads)
+
+
+def in_turn(sides, repeats, *, dtype=np.float32):
+    """Return the median seconds of each side, and of the limit of one core in GFLOP/s.
+
+    Parameters
+    ----------
+    sides : dict of str to callable
+    repeats : int
+        How often each side is called: in turns of up to three calls, so that most
+        calls find the caches as their own last one left them.
+    dtype : dtype
+        Of the limit.
+    """
+    times, limits = {name: [] for name in sides}, []
+    for side in sides.values():
+        side()
+    for start in range(0, repeats, 3):
+        limits.append(gflops_of_one_run(dtype))
+        for name, side in sides.items():
+            for _ in range(min(3, repeats - start)):
+                begin = time.perf_counter()
+                side()
+                times[name].append(time.perf_counter() - begin)
+    medians = {name: statistics.median(seconds) for name, seconds in times.items()}
+    return medians, statistics.median(limits)
+
+
+def rows(what, case, n_threads, medians, limit=None, operations=None):
+    """Return a `Row` for each peer; the first of `medians` is sklstm's."""
+    (_, seconds), *peers = medians.items()
+    return [
+        Row(what, case, n_threads, seconds, peer, peer_seconds, operations, limit)
+        for peer, peer_seconds in peers
+    ]
