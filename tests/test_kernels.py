@@ -201,7 +201,7 @@ def test_forward_part_of_packed_weights_holds_each_weight_once(hidden, dtype):
     layers, packed_size, gradient_size = layer_table(network, dtype)
     parameters = np.arange(1, network.n_parameters + 1, dtype=dtype)
     packed = np.zeros(packed_size, dtype)
-    pack(layers, parameters, packed)
+    pack(layers.view(np.int64), parameters, packed)
     gradient = np.zeros_like(parameters)
     # A gradient has the form of the forward part.
     forward = np.zeros((1, gradient_size), dtype)
@@ -210,7 +210,7 @@ def test_forward_part_of_packed_weights_holds_each_weight_once(hidden, dtype):
         size = end - layer["gradient"]
         start = layer["forward"]
         forward[0, layer["gradient"] : end] = packed[start : start + size]
-    add_gradients(layers, forward, gradient)
+    add_gradients(layers.view(np.int64), forward, gradient)
     assert_array_equal(gradient, parameters)
 
 
@@ -220,10 +220,10 @@ def test_gradients_are_added_in_order():
     rng = np.random.RandomState(0)
     lanes_of_one = rng.standard_normal((5, gradient_size)).astype(np.float32)
     gradient = np.empty(network.n_parameters, np.float32)
-    add_gradients(layers, lanes_of_one, gradient)
+    add_gradients(layers.view(np.int64), lanes_of_one, gradient)
     each = np.empty((5, network.n_parameters), np.float32)
     for one, lane in zip(each, lanes_of_one, strict=True):
-        add_gradients(layers, lane[np.newaxis], one)
+        add_gradients(layers.view(np.int64), lane[np.newaxis], one)
     expected = each[0]
     for one in each[1:]:
         expected = expected + one

@@ -51,6 +51,8 @@ class CPUEngine:
             )
             for way_back in (True, False)
         }
+        # What kernels take: the numbers that the records are made of.
+        self._table = self._layers.view(np.int64)
         self._packed = self._zeros(packed_size)
         self._gradients = self._zeros((0, self._gradient_size))
         self._n_threads = min(n_threads, MAX_PARTS)
@@ -101,7 +103,7 @@ class CPUEngine:
 
         loss = sum(self._crew.run(run, n_parts))
         gradient = np.empty_like(parameters)
-        add_gradients(self._layers, self._gradients[:n_parts], gradient)
+        add_gradients(self._table, self._gradients[:n_parts], gradient)
         return loss, gradient
 
     def predict(self, parameters, sequences):
@@ -138,7 +140,7 @@ class CPUEngine:
                 f"X has {sequences.n_channels} channels, but the network takes "
                 f"{self._network.n_channels}."
             )
-        pack(self._layers, _read_only(parameters), self._packed)
+        pack(self._table, _read_only(parameters), self._packed)
         samples = rows[np.argsort(-sequences.lengths[rows], kind="stable")]
         lengths = sequences.lengths[samples]
         n = min(len(lengths), SHARD)
@@ -146,7 +148,7 @@ class CPUEngine:
         sizes = self._sizes[way_back]
         size = layout.workspace_size(sizes, steps if way_back else n, steps, n)
         data = (
-            self._layers,
+            self._table,
             sizes,
             self._network.n_recurrent,
             self._network.n_directions,
@@ -158,14 +160,14 @@ class CPUEngine:
         )
 
         def arguments(part, n_parts, thread):
-            offset = np.empty(lengths[0] + 1, np.int64)
+            offset = self._offset(lengths[0])
             return *data, part, n_parts, self._workspace(thread, size), offset
 
         return arguments
 
     def stream(self, parameters, n_series):
         """Return a `CPUStream`, which takes single steps of `n_series` series."""
-        pack(self._layers, _read_only(parameters), self._packed)
+        pack(self._table, _read_only(parameters), self._packed)
         n = min(n_series, SHARD)
         size = layout.workspace_size(self._sizes[False], n, n, n)
         return CPUStream(
@@ -174,8 +176,13 @@ class CPUEngine:
             self._sizes[False],
             self._packed,
             self._zeros(size),
+            self._offset(1),
             n_series,
         )
+
+    def _offset(self, n_steps):
+        """Return scratch for rows of steps, and for places of regions."""
+        return np.empty(n_steps + 1 + layout.N_REGIONS * len(self._layers), np.int64)
 
     def _workspace(self, thread, size):
         if len(self._work[thread]) < size:
@@ -197,22 +204,18 @@ class CPUStream:
     ----------
     network : Network
         With one direction.
-    layers, sizes, packed, work : array
+    layers, sizes, packed, work, offset : array
         As the kernels take them.
     n_series : int
     """
 
-    def __init__(self, network, layers, sizes, packed, work, n_series):
-        self._network, self._work, self._n_series = network, work, n_series
-        self._fixed = (
-            layers,
-            sizes,
-            network.n_recurrent,
-            packed,
-        )
+    def __init__(self, network, layers, sizes, packed, work, offset, n_series):
+        self._network, self._n_series = network, n_series
+        self._weights = layers.view(np.int64), sizes, network.n_recurrent, packed
         rows = layers["n_unit_vectors"][: network.n_recurrent] * lanes_of(packed.dtype)
         self._state = np.zeros(2 * n_series * rows.sum(), packed.dtype)
-        self._starts, self._lengths = np.arange(SHARD), np.ones(SHARD, np.int64)
+        starts, lengths = np.arange(SHARD), np.ones(SHARD, np.int64)
+        self._rest = starts, lengths, work, offset, self._state
         self._rows = rows
 
     def step(self, x):
@@ -231,10 +234,7 @@ class CPUStream:
             if there is none.
         """
         raw = np.empty((self._n_series, self._network.n_outputs), self._state.dtype)
-        first_bad = advance(
-            *self._fixed, x, self._starts, self._lengths, self._work, self._state, raw
-        )
-        return raw, first_bad
+        return raw, advance(*self._weights, x, *self._rest, raw)
 
     def states(self):
         """Return views of the states of each layer, ``[(h, c), ...]``."""

@@ -27,6 +27,16 @@ def entry_point(make):
     return compile_cached(functools.partial(njit, nogil=True), make(KERNEL_VERSION))
 
 
+def inner(function, **options):
+    """Compile a function that only kernels call.
+
+    It gets no wrappers for calls from Python and C, whose compilation took a tenth of
+    a first fit.
+    """
+    options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return njit(nogil=True, **options)(function)
+
+
 def compile_cached(compiler, kernel):
     """Return ``compiler(cache=True)(kernel)``; no cache where no folder can be written.
 

@@ -6,9 +6,10 @@ product) to the activation (forward) to the gradient of the pre-activation (back
 """
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
+from sklstm.kernels import inner
 from sklstm.kernels.outline import out_of_line
 from sklstm.kernels.simd import (
     VectorType,
@@ -88,7 +89,7 @@ def _overload_tanh(x):
     return None
 
 
-@njit(nogil=True)
+@inner
 def sigmoid(x):
     """Return the logistic function of a vector."""
     return fma(tanh(x * 0.5), 0.5, 0.5)

@@ -1,9 +1,10 @@
 """Work on flat vectors between two gradients: their norm, and the step of Adam."""
 
-import numpy as np
-from numba import njit
+import functools
 
-from sklstm.kernels import entry_point
+import numpy as np
+
+from sklstm.kernels import entry_point, inner
 from sklstm.kernels.simd import lanes, load, pointer, sqrt, store
 
 
@@ -18,7 +19,7 @@ def sum_of_squares(version):
 
 
 # Only a sum that may be taken in another order can be taken in vectors.
-@njit(nogil=True, fastmath={"reassoc", "contract"})
+@functools.partial(inner, fastmath={"reassoc", "contract"})
 def _sum_of_squares(values, n):
     total = 0.0
     for i in range(n):
@@ -62,7 +63,7 @@ def adam(version):
     return adam
 
 
-@njit(nogil=True, error_model="numpy")
+@functools.partial(inner, error_model="numpy")
 def _adam(theta, g, m, v, constants):
     m = constants[0] * m + constants[1] * g
     v = constants[2] * v + constants[3] * (g * g)

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import lower_builtin, type_callable
 
+from sklstm.kernels import inner
 from sklstm.kernels.outline import out_of_line
 from sklstm.kernels.simd import (
     N_REGISTERS,
@@ -176,7 +177,7 @@ def _make_stripe(n_vectors, heights):
     highest = heights[0]
     tile_high, tile_4, tile_2, tile_1 = (_make_tile(h, n_vectors) for h in heights)
 
-    @njit(nogil=True)
+    @inner
     def stripe(accumulate, m, k, a, b, b_start, b_row, c, c_start, c_row):
         row = 0
         while row < m:

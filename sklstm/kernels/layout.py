@@ -7,10 +7,12 @@ vector of units side by side; and transposed, to take gradients back.
 """
 
 import numpy as np
-from numba import njit
+from numba import from_dtype, types
+from numba.extending import lower_builtin, type_callable
 
+from sklstm.kernels import inner
 from sklstm.kernels.gemm import K_BLOCK, PANEL
-from sklstm.kernels.simd import lanes_of
+from sklstm.kernels.simd import lanes_of, offset_of
 
 LAYER = np.dtype(
     [
@@ -24,6 +26,10 @@ LAYER = np.dtype(
             "n_input_vectors",
             "n_unit_vectors",
             "z_width",  # values in a row of Z
+            # Values in a row of a panel with columns for ...
+            "panel_row",  # the matrix's columns
+            "input_panel_row",  # inputs
+            "unit_panel_row",  # units
             "above",  # values in a row that the layer (both directions) hands up; or 0
             # Where the layer's part begins in ...
             "parameters",
@@ -34,6 +40,7 @@ LAYER = np.dtype(
         )
     ]
 )
+N_FIELDS = len(LAYER)
 
 # A layer's regions of the workspace, columns of `places`.
 Z = 0  # rows of input, 1, hidden state before: the left side of the product
@@ -49,6 +56,32 @@ OUT = 9  # hidden states for the layer above: a row a step, both directions
 DOUT = 10
 N_REGIONS = 11
 _OF_WAY_BACK = [DH, DC, DX, DOUT]
+
+
+# Kernels get pointers to the int64 that the layers, and that the places, are made of.
+
+
+def layer_of(layers, e):
+    """Return layer `e`, a record of LAYER."""
+    return layers[e * N_FIELDS : (e + 1) * N_FIELDS].view(LAYER)[0]
+
+
+@type_callable(layer_of)
+def _type_layer_of(context):
+    return lambda layers, e: from_dtype(LAYER)
+
+
+@lower_builtin(layer_of, types.CPointer, types.Integer)
+def _lower_layer_of(context, builder, sig, args):
+    layers, e = args
+    layer = builder.gep(layers, [builder.mul(e, e.type(N_FIELDS))])
+    return builder.bitcast(layer, context.get_value_type(sig.return_type))
+
+
+@inner
+def places_of(places, e):
+    """Return a pointer to the places of the regions of layer `e`."""
+    return offset_of(places, e * N_REGIONS)
 
 
 def _round_up(n, multiple):
@@ -79,6 +112,9 @@ def layer_table(network, dtype):
         layer["n_vectors"] = n_vectors
         layer["n_input_vectors"] = n_input_vectors
         layer["n_unit_vectors"] = n_unit_vectors
+        layer["panel_row"] = min(n_vectors, PANEL) * width
+        layer["input_panel_row"] = min(n_input_vectors, PANEL) * width
+        layer["unit_panel_row"] = min(n_unit_vectors, PANEL) * width
         # The hidden state is written in whole vectors.
         hidden = n_unit_vectors * width if shape.recurrent else 0
         layer["z_width"] = _round_up(shape.n_inputs + 1 + hidden, width)
@@ -138,12 +174,11 @@ def workspace_size(sizes, rows, steps, n):
     return int((sizes @ [rows, steps, n, 1]).sum())
 
 
-@njit(nogil=True)
-def place_regions(sizes, rows, steps, n, places):
+@inner
+def place_regions(n_layers, sizes, rows, steps, n, places):
     """Write to `places` (n_layers, N_REGIONS) where each region begins."""
     top = 0
-    for e in range(len(sizes)):
-        for region in range(N_REGIONS):
-            places[e, region] = top
-            size = sizes[e, region]
-            top += size[0] * rows + size[1] * steps + size[2] * n + size[3]
+    for region in range(n_layers * N_REGIONS):
+        places[region] = top
+        size = offset_of(sizes, 4 * region)
+        top += size[0] * rows + size[1] * steps + size[2] * n + size[3]

@@ -2,7 +2,7 @@
 
 import math
 
-from numba import njit
+from sklstm.kernels import inner
 
 SQUARED_ERROR = 0
 LOG_LOSS = 1
@@ -14,7 +14,7 @@ KINDS = {
 }
 
 
-@njit(nogil=True)
+@inner
 def loss_and_gradient(kind, n_outputs, work, raw, targets, sample, weight):
     """Return ``weight * loss`` of a sample, and put its gradient in the raw outputs.
 

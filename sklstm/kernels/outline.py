@@ -30,7 +30,8 @@ def out_of_line(arguments):
     Parameters
     ----------
     arguments : str
-        For each argument of the kernel "p" for a pointer or "i" for an integer.
+        For each argument of the kernel "i" for an integer, "p" for a pointer to numbers
+        of the dtype, "n" for one to int64.
     """
 
     def decorate(make):
@@ -59,7 +60,11 @@ def _symbol_of(kernel, arguments):
 
     @functools.cache
     def symbol(dtype):
-        kinds = {"p": types.CPointer(dtype), "i": types.intp}
+        kinds = {
+            "i": types.intp,
+            "p": types.CPointer(dtype),
+            "n": types.CPointer(types.int64),
+        }
         interface = types.void(*(kinds[kind] for kind in arguments.replace(" ", "")))
         compiled = compile_cached(functools.partial(cfunc, interface), kernel)
         name = f"sklstm.{kernel.__name__}.{dtype}.{KERNEL_VERSION}"
@@ -90,7 +95,11 @@ def _let_kernels_call(call, symbol):
             is_tuple = isinstance(kind, types.BaseTuple)
             kinds += kind.types if is_tuple else [kind]
             values += cgutils.unpack_tuple(builder, value) if is_tuple else [value]
-        pointer = next(kind for kind in kinds if isinstance(kind, types.CPointer))
+        pointer = next(
+            kind
+            for kind in kinds
+            if isinstance(kind, types.CPointer) and isinstance(kind.dtype, types.Float)
+        )
         interface = ir.FunctionType(ir.VoidType(), [value.type for value in values])
         name = symbol(pointer.dtype)
         function = cgutils.get_or_insert_function(builder.module, interface, name)

@@ -1,9 +1,8 @@
 """Parameters into the packed form that the kernels read, and gradients out of it."""
 
-from numba import njit
-
-from sklstm.kernels import entry_point
+from sklstm.kernels import entry_point, inner
 from sklstm.kernels.gemm import PANEL
+from sklstm.kernels.layout import N_FIELDS, layer_of
 from sklstm.kernels.simd import lanes, load, pointer, store, transpose
 
 
@@ -14,7 +13,8 @@ def pack(version):
 
         Parameters
         ----------
-        layers : array of LAYER
+        layers : array of int64
+            Read: what the records of `layer_table` are made of.
         parameters : array (n_parameters,)
             Read.
         packed : array (packed_size,)
@@ -22,19 +22,19 @@ def pack(version):
         """
         version  # noqa: B018
         source, target = pointer(parameters), pointer(packed)
-        for e in range(len(layers)):
-            layer = layers[e]
+        for e in range(len(layers) // N_FIELDS):
+            layer = layer_of(pointer(layers), e)
             n_columns = layer["n_gates"] * layer["n_units"]
             _pack_forward(layer, source, target)
             if layer["to_inputs"] >= 0:
                 _pack_transposed(
-                    layer, layer["n_inputs"], layer["n_input_vectors"],
+                    layer, layer["n_inputs"], layer["input_panel_row"],
                     source, layer["parameters"], target, layer["to_inputs"],
                 )  # fmt: skip
             if layer["to_hidden"] >= 0:
                 hidden_rows = (layer["n_inputs"] + 1) * n_columns
                 _pack_transposed(
-                    layer, layer["n_units"], layer["n_unit_vectors"],
+                    layer, layer["n_units"], layer["unit_panel_row"],
                     source, layer["parameters"] + hidden_rows,
                     target, layer["to_hidden"],
                 )  # fmt: skip
@@ -49,7 +49,8 @@ def add_gradients(version):
 
         Parameters
         ----------
-        layers : array of LAYER
+        layers : array of int64
+            Read: what the records of `layer_table` are made of.
         gradients : array (n, gradient_size)
             Read: gradients in packed form.
         gradient : array (n_parameters,)
@@ -59,10 +60,10 @@ def add_gradients(version):
         source, target = pointer(gradients), pointer(gradient)
         n, size = gradients.shape
         width = lanes(target)
-        for e in range(len(layers)):
-            layer = layers[e]
+        for e in range(len(layers) // N_FIELDS):
+            layer = layer_of(pointer(layers), e)
             n_columns = layer["n_gates"] * layer["n_units"]
-            panel_row = min(layer["n_vectors"], PANEL) * width
+            panel_row = layer["panel_row"]
             for j in range(layer["n_vectors"]):
                 column, count = _column(layer, j, width)
                 place = layer["gradient"] + _vector(layer, j, width)
@@ -73,22 +74,23 @@ def add_gradients(version):
     return add_gradients
 
 
-@njit(nogil=True)
+@inner
 def _column(layer, j, width):
     """Return the matrix's column at which vector `j` begins, and how many it takes."""
     unit = j // layer["n_gates"] * width
     gate = j % layer["n_gates"]
-    return gate * layer["n_units"] + unit, min(width, layer["n_units"] - unit)
+    count = layer["n_units"] - unit
+    return gate * layer["n_units"] + unit, count if count < width else width
 
 
-@njit(nogil=True)
+@inner
 def _vector(layer, j, width):
     """Return the place of vector `j` of the first row in the layer's packed matrix."""
-    panel_row = min(layer["n_vectors"], PANEL) * width
+    panel_row = layer["panel_row"]
     return j // PANEL * layer["n_rows"] * panel_row + j % PANEL * width
 
 
-@njit(nogil=True)
+@inner
 def _add(source, place, n, size, target, into, count):
     """Add up `n` vectors, `size` apart in `source`; write `count` values of the sum."""
     if count == lanes(target):
@@ -104,12 +106,12 @@ def _add(source, place, n, size, target, into, count):
             target[into + k] = total
 
 
-@njit(nogil=True)
+@inner
 def _pack_forward(layer, source, target):
     """Pack a layer's matrix."""
     width = lanes(target)
     n_columns = layer["n_gates"] * layer["n_units"]
-    panel_row = min(layer["n_vectors"], PANEL) * width
+    panel_row = layer["panel_row"]
     for j in range(layer["n_vectors"]):
         column, count = _column(layer, j, width)
         place = layer["forward"] + _vector(layer, j, width)
@@ -123,15 +125,14 @@ def _pack_forward(layer, source, target):
                     target[into + k] = source[start + k]
 
 
-@njit(nogil=True)
-def _pack_transposed(layer, n_rows, n_vectors, source, start, target, place):
+@inner
+def _pack_transposed(layer, n_rows, panel_row, source, start, target, place):
     """Pack a matrix's rows from `start` on as columns; its columns become the rows."""
     width = lanes(target)
     n_columns = layer["n_gates"] * layer["n_units"]
-    panel_row = min(n_vectors, PANEL) * width
     panel_size = layer["n_vectors"] * width * panel_row
     for i in range(0, n_rows, width):
-        n = min(width, n_rows - i)
+        n = n_rows - i if n_rows - i < width else width
         panel = i // (PANEL * width)
         into = place + panel * panel_size + i % (PANEL * width)
         for j in range(layer["n_vectors"]):

@@ -4,8 +4,7 @@ Row ``offset[t] + b`` is step t of sequence b (see `shard`). The backward direct
 reads each sequence from its own end, in rows of the same shape.
 """
 
-from numba import njit
-
+from sklstm.kernels import inner
 from sklstm.kernels.cells import lstm_backward, lstm_forward
 from sklstm.kernels.gemm import ADD, K_BLOCK, OVERWRITE, PANEL, Matrix, Panels, gemm
 from sklstm.kernels.layout import (
@@ -20,77 +19,93 @@ from sklstm.kernels.layout import (
     C,
     H,
     Z,
+    layer_of,
+    places_of,
 )
+from sklstm.kernels.outline import out_of_line
 from sklstm.kernels.simd import add_to, copy, lanes, zero
 
 
-@njit(nogil=True)
+@inner
 def _row(t, b, direction, lengths, offset):
     """Return the row of the step of sequence `b` that a direction reads as step `t`."""
     return offset[lengths[b] - 1 - t if direction == 1 else t] + b
 
 
-@njit(nogil=True)
-def recurrent_forward(
-    layers, e, direction, n_directions, places, keep,
-    packed, values, starts, lengths, n, offset, work,
-):  # fmt: skip
-    """Run one direction of a recurrent layer over all steps.
+@out_of_line("niiini pp nnin p")
+def recurrent_forward(version):
+    def recurrent_forward(
+        layers, e, direction, n_directions, places, keep,
+        packed, values, starts, lengths, n, offset, work,
+    ):  # fmt: skip
+        """Run one direction of a recurrent layer over all steps.
 
-    H and C0 hold the states before the first step; H is left with those after the last.
-    With `keep`, Z, GATES, C and TANH_C hold a row for each step, for the way back;
-    else the rows of one step, used again and again.
-    """
-    layer = layers[e]
-    at = places[e]
-    width = lanes(work)
-    n_steps = lengths[0]
-    hidden_column = layer["n_inputs"] + 1
-    n_blocks = layer["n_unit_vectors"]
-    h_row, z_row, gates_row = n_blocks * width, layer["z_width"], PANEL * width
-    rows = offset[n_steps] if keep else n
+        H and C0 hold the states before the first step; H is left with those after the
+        last. Where `keep` is 1, Z, GATES, C and TANH_C hold a row for each step, for
+        the way back; where it is 0, the rows of one step, used again and again.
+        """
+        version  # noqa: B018
+        layer = layer_of(layers, e)
+        at = places_of(places, e)
+        width = lanes(work)
+        n_steps = lengths[0]
+        hidden_column = layer["n_inputs"] + 1
+        n_blocks = layer["n_unit_vectors"]
+        h_row, z_row, gates_row = n_blocks * width, layer["z_width"], PANEL * width
+        rows = offset[n_steps] if keep == 1 else n
 
-    for b in range(n):
-        copy(work, at[H] + b * h_row, work, at[Z] + b * z_row + hidden_column, h_row)
-    c_before = at[C0]
-    for t in range(n_steps):
-        active = offset[t + 1] - offset[t]
-        slot = offset[t] if keep else 0
-        z = at[Z] + slot * z_row
-        gates = at[GATES] + slot * gates_row
-        c = at[C] + slot * h_row
-        _read_inputs(
-            layers, e, direction, n_directions, places,
-            values, starts, lengths, offset, t, work, z,
-        )  # fmt: skip
-        gemm(
-            OVERWRITE, active, layer["n_vectors"], layer["n_rows"],
-            Matrix(work, z, z_row, 1),
-            Panels(packed, layer["forward"], layer["n_rows"] * gates_row, gates_row),
-            Panels(work, gates, rows * gates_row, gates_row),
-        )  # fmt: skip
-        n_next = offset[t + 2] - offset[t + 1] if t + 1 < n_steps else 0
-        next_slot = offset[t + 1] if keep else 0
-        lstm_forward(
-            work, active, n_blocks, gates, rows * gates_row,
-            c_before, c, at[TANH_C] + slot * h_row, at[H],
-            n_next, at[Z] + next_slot * z_row + hidden_column, z_row,
-        )  # fmt: skip
-        c_before = c
-        if layer["above"] > 0:
-            out = places[e - direction, OUT] + direction * layer["n_units"]
-            for b in range(active):
-                target = out + _row(t, b, direction, lengths, offset) * layer["above"]
-                copy(work, at[H] + b * h_row, work, target, layer["n_units"])
+        for b in range(n):
+            copy(
+                work, at[H] + b * h_row, work, at[Z] + b * z_row + hidden_column, h_row
+            )
+        c_before = at[C0]
+        for t in range(n_steps):
+            active = offset[t + 1] - offset[t]
+            slot = offset[t] if keep == 1 else 0
+            z = at[Z] + slot * z_row
+            gates = at[GATES] + slot * gates_row
+            c = at[C] + slot * h_row
+            _read_inputs(
+                layers, e, direction, n_directions, places,
+                values, starts, lengths, offset, t, work, z,
+            )  # fmt: skip
+            gemm(
+                OVERWRITE, active, layer["n_vectors"], layer["n_rows"],
+                Matrix(work, z, z_row, 1),
+                Panels(
+                    packed, layer["forward"], layer["n_rows"] * gates_row, gates_row
+                ),
+                Panels(work, gates, rows * gates_row, gates_row),
+            )  # fmt: skip
+            n_next = offset[t + 2] - offset[t + 1] if t + 1 < n_steps else 0
+            next_slot = offset[t + 1] if keep == 1 else 0
+            lstm_forward(
+                work, active, n_blocks, gates, rows * gates_row,
+                c_before, c, at[TANH_C] + slot * h_row, at[H],
+                n_next, at[Z] + next_slot * z_row + hidden_column, z_row,
+            )  # fmt: skip
+            c_before = c
+            if layer["above"] > 0:
+                out = (
+                    places_of(places, e - direction)[OUT] + direction * layer["n_units"]
+                )
+                for b in range(active):
+                    target = (
+                        out + _row(t, b, direction, lengths, offset) * layer["above"]
+                    )
+                    copy(work, at[H] + b * h_row, work, target, layer["n_units"])
+
+    return recurrent_forward
 
 
-@njit(nogil=True)
+@inner
 def _read_inputs(
     layers, e, direction, n_directions, places,
     values, starts, lengths, offset, t, work, z,
 ):  # fmt: skip
     """Write step `t` of X, or of the layer below, and 1 for the bias to rows of Z."""
-    n_inputs, z_row = layers[e]["n_inputs"], layers[e]["z_width"]
+    layer = layer_of(layers, e)
+    n_inputs, z_row = layer["n_inputs"], layer["z_width"]
     active = offset[t + 1] - offset[t]
     below = e - direction - n_directions  # the first direction of the layer below
     if below < 0:
@@ -100,77 +115,92 @@ def _read_inputs(
             copy(values, source, work, z + b * z_row, n_inputs)
     else:
         for b in range(active):
-            source = _row(t, b, direction, lengths, offset) * layers[below]["above"]
-            source += places[below, OUT]
+            source = (
+                _row(t, b, direction, lengths, offset)
+                * layer_of(layers, below)["above"]
+            )
+            source += places_of(places, below)[OUT]
             copy(work, source, work, z + b * z_row, n_inputs)
     for b in range(active):
         work[z + b * z_row + n_inputs] = 1
 
 
-@njit(nogil=True)
-def recurrent_backward(
-    layers, e, direction, n_directions, places,
-    packed, lengths, n, offset, work, gradient,
-):  # fmt: skip
-    """Take the gradient back through one direction of a recurrent layer.
+@out_of_line("niiin p nin pp")
+def recurrent_backward(version):
+    def recurrent_backward(
+        layers, e, direction, n_directions, places,
+        packed, lengths, n, offset, work, gradient,
+    ):  # fmt: skip
+        """Take the gradient back through one direction of a recurrent layer.
 
-    DH holds the gradient of the summed-up state on entry; the layer above has put that
-    of the single steps into DOUT. The weights' gradient is added to `gradient`.
-    """
-    layer = layers[e]
-    at = places[e]
-    width = lanes(work)
-    n_steps = lengths[0]
-    n_blocks = layer["n_unit_vectors"]
-    h_row, z_row, gates_row = n_blocks * width, layer["z_width"], PANEL * width
-    rows = offset[n_steps]
-    zero(work, at[DC], n * h_row)
-    end = rows
-    for t in range(n_steps - 1, -1, -1):
-        start = offset[t]
-        active = offset[t + 1] - start
-        gates = at[GATES] + start * gates_row
-        if layer["above"] > 0:
-            out = places[e - direction, DOUT] + direction * layer["n_units"]
-            for b in range(active):
-                source = out + _row(t, b, direction, lengths, offset) * layer["above"]
-                add_to(work, at[DH] + b * h_row, work, source, layer["n_units"])
-        c_before = at[C] + offset[t - 1] * h_row if t > 0 else at[C0]
-        lstm_backward(
-            work, active, n_blocks, gates, rows * gates_row,
-            c_before, at[TANH_C] + start * h_row, at[DH], at[DC],
-        )  # fmt: skip
-        if t > 0:
-            _through_weights(
-                layer, active, work, gates, rows,
-                packed, layer["to_hidden"], n_blocks, at[DH],
+        DH holds the gradient of the summed-up state on entry; the layer above has put
+        that of the single steps into DOUT. The weights' gradient is added to
+        `gradient`.
+        """
+        version  # noqa: B018
+        layer = layer_of(layers, e)
+        at = places_of(places, e)
+        width = lanes(work)
+        n_steps = lengths[0]
+        n_blocks = layer["n_unit_vectors"]
+        h_row, z_row, gates_row = n_blocks * width, layer["z_width"], PANEL * width
+        rows = offset[n_steps]
+        zero(work, at[DC], n * h_row)
+        end = rows
+        for t in range(n_steps - 1, -1, -1):
+            start = offset[t]
+            active = offset[t + 1] - start
+            gates = at[GATES] + start * gates_row
+            if layer["above"] > 0:
+                out = (
+                    places_of(places, e - direction)[DOUT]
+                    + direction * layer["n_units"]
+                )
+                for b in range(active):
+                    source = (
+                        out + _row(t, b, direction, lengths, offset) * layer["above"]
+                    )
+                    add_to(work, at[DH] + b * h_row, work, source, layer["n_units"])
+            c_before = at[C] + offset[t - 1] * h_row if t > 0 else at[C0]
+            lstm_backward(
+                work, active, n_blocks, gates, rows * gates_row,
+                c_before, at[TANH_C] + start * h_row, at[DH], at[DC],
             )  # fmt: skip
-        # While a block of rows is still in the cache, take from it all it has to give.
-        if t == 0 or end - offset[t - 1] > K_BLOCK:
-            gemm(
-                ADD, layer["n_rows"], layer["n_vectors"], end - start,
-                Matrix(work, at[Z] + start * z_row, 1, z_row),
-                Panels(work, gates, rows * gates_row, gates_row),
-                Panels(
-                    gradient, layer["gradient"],
-                    layer["n_rows"] * gates_row, gates_row,
-                ),
-            )  # fmt: skip
-            if layer["to_inputs"] >= 0:
+            if t > 0:
                 _through_weights(
-                    layer, end - start, work, gates, rows,
-                    packed, layer["to_inputs"], layer["n_input_vectors"], at[DX],
+                    layer, active, work, gates, rows,
+                    packed, layer["to_hidden"], n_blocks,
+                    layer["unit_panel_row"], at[DH],
                 )  # fmt: skip
-                _hand_down(
-                    layers, e, direction, n_directions, places,
-                    lengths, offset, t, end, work,
+            # Take from a block of rows all it has to give while it is in the cache.
+            if t == 0 or end - offset[t - 1] > K_BLOCK:
+                gemm(
+                    ADD, layer["n_rows"], layer["n_vectors"], end - start,
+                    Matrix(work, at[Z] + start * z_row, 1, z_row),
+                    Panels(work, gates, rows * gates_row, gates_row),
+                    Panels(
+                        gradient, layer["gradient"],
+                        layer["n_rows"] * gates_row, gates_row,
+                    ),
                 )  # fmt: skip
-            end = start
+                if layer["to_inputs"] >= 0:
+                    _through_weights(
+                        layer, end - start, work, gates, rows,
+                        packed, layer["to_inputs"], layer["n_input_vectors"],
+                        layer["input_panel_row"], at[DX],
+                    )  # fmt: skip
+                    _hand_down(
+                        layers, e, direction, n_directions, places,
+                        lengths, offset, t, end, work,
+                    )  # fmt: skip
+                end = start
+
+    return recurrent_backward
 
 
-@njit(nogil=True)
+@inner
 def _through_weights(
-    layer, m, work, gates, rows, packed, weights, n_vectors, out
+    layer, m, work, gates, rows, packed, weights, n_vectors, panel_row, out
 ):  # fmt: skip
     """Write `m` rows of gradients of gates, times transposed weights, to `out`.
 
@@ -178,10 +208,9 @@ def _through_weights(
     """
     width = lanes(work)
     gates_row = PANEL * width
-    panel_row = min(n_vectors, PANEL) * width
     for p in range(layer["n_unit_vectors"]):
         gemm(
-            min(p, 1), m, n_vectors, gates_row,
+            OVERWRITE if p == 0 else ADD, m, n_vectors, gates_row,
             Matrix(work, gates + p * rows * gates_row, gates_row, 1),
             Panels(
                 packed, weights + p * gates_row * panel_row,
@@ -191,19 +220,22 @@ def _through_weights(
         )  # fmt: skip
 
 
-@njit(nogil=True)
+@inner
 def _hand_down(
     layers, e, direction, n_directions, places, lengths, offset, t_first, end, work
 ):
     """Add the inputs' gradient, from step `t_first` to row `end`, to DOUT below."""
-    layer = layers[e]
+    layer = layer_of(layers, e)
     below = e - direction - n_directions
-    source = places[e, DX]
+    source = places_of(places, e)[DX]
     t = t_first
     while t < lengths[0] and offset[t] < end:
         for b in range(offset[t + 1] - offset[t]):
-            target = _row(t, b, direction, lengths, offset) * layers[below]["above"]
-            target += places[below, DOUT]
+            target = (
+                _row(t, b, direction, lengths, offset)
+                * layer_of(layers, below)["above"]
+            )
+            target += places_of(places, below)[DOUT]
             add_to(work, target, work, source, layer["n_inputs"])
             source += layer["n_input_vectors"] * lanes(work)
         t += 1

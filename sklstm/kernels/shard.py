@@ -8,10 +8,11 @@ All that a shard needs lies in one array, ``work``, at the ``places`` that `layo
 gives each layer; a kernel takes the array and the places.
 """
 
-import numpy as np
-from numba import njit
+import math
 
-from sklstm.kernels import entry_point
+import numpy as np
+
+from sklstm.kernels import entry_point, inner
 from sklstm.kernels.dense import dense_backward, dense_forward
 from sklstm.kernels.layout import (
     C0,
@@ -19,11 +20,14 @@ from sklstm.kernels.layout import (
     DOUT,
     DX,
     GATES,
+    N_FIELDS,
     N_REGIONS,
     C,
     H,
     Z,
+    layer_of,
     place_regions,
+    places_of,
 )
 from sklstm.kernels.losses import loss_and_gradient
 from sklstm.kernels.recurrent import recurrent_backward, recurrent_forward
@@ -31,6 +35,7 @@ from sklstm.kernels.simd import (
     copy,
     flush_denormals,
     lanes,
+    offset_of,
     pointer,
     restore_denormals,
     zero,
@@ -41,10 +46,17 @@ from sklstm.kernels.simd import (
 SHARD = 16
 
 # Numba compiles a kernel anew for each literal argument, which these are not.
-_YES, _NO = np.bool_(True), np.bool_(False)
+_KEEP, _FORGET, _WITH_HEAD = np.intp(1), np.intp(0), np.bool_(True)
 
 
-@njit(nogil=True)
+@inner
+def _shard_from(first, starts, lengths):
+    """Return starts, lengths and number of the sequences of the shard from `first`."""
+    n = len(lengths) - first if len(lengths) - first < SHARD else SHARD
+    return offset_of(pointer(starts), first), offset_of(pointer(lengths), first), n
+
+
+@inner
 def _find_rows(lengths, n, offset):
     """Write the row at which each step begins, and after the last step how many."""
     offset[0] = 0
@@ -55,70 +67,73 @@ def _find_rows(lengths, n, offset):
         offset[t + 1] = offset[t] + active
 
 
-@njit(nogil=True)
+@inner
 def _pool(layers, n_recurrent, n_directions, places, n, work):
     """Write what sums each sequence up, the last state, into Z of the head."""
-    head = layers[n_recurrent]
-    row = head["z_width"]
+    z, row = places_of(places, n_recurrent)[Z], layer_of(layers, n_recurrent)["z_width"]
     for direction in range(n_directions):
         e = n_recurrent - n_directions + direction
-        n_units = layers[e]["n_units"]
-        h_row = layers[e]["n_unit_vectors"] * lanes(work)
+        layer, h = layer_of(layers, e), places_of(places, e)[H]
+        h_row = layer["n_unit_vectors"] * lanes(work)
         for b in range(n):
-            target = places[n_recurrent, Z] + b * row + direction * n_units
-            copy(work, places[e, H] + b * h_row, work, target, n_units)
+            target = z + b * row + direction * layer["n_units"]
+            copy(work, h + b * h_row, work, target, layer["n_units"])
 
 
-@njit(nogil=True)
+@inner
 def _pool_backward(layers, n_recurrent, n_directions, places, n, work):
     """Hand the gradient of what sums each sequence up to DH of the top layer."""
-    inputs_row = layers[n_recurrent]["n_input_vectors"] * lanes(work)
+    dx = places_of(places, n_recurrent)[DX]
+    dx_row = layer_of(layers, n_recurrent)["n_input_vectors"] * lanes(work)
     for direction in range(n_directions):
         e = n_recurrent - n_directions + direction
-        n_units = layers[e]["n_units"]
-        h_row = layers[e]["n_unit_vectors"] * lanes(work)
-        zero(work, places[e, DH], n * h_row)
+        layer, dh = layer_of(layers, e), places_of(places, e)[DH]
+        h_row = layer["n_unit_vectors"] * lanes(work)
+        zero(work, dh, n * h_row)
         for b in range(n):
-            source = places[n_recurrent, DX] + b * inputs_row + direction * n_units
-            copy(work, source, work, places[e, DH] + b * h_row, n_units)
+            source = dx + b * dx_row + direction * layer["n_units"]
+            copy(work, source, work, dh + b * h_row, layer["n_units"])
 
 
-@njit(nogil=True)
+@inner
 def _forward(
-    layers, n_recurrent, n_directions, places, keep, head,
+    layers, n_layers, n_recurrent, n_directions, places, keep, head,
     packed, values, starts, lengths, n, offset, work,
 ):  # fmt: skip
     """Run the shard to the raw outputs, or only to what sums each sequence up."""
     for e in range(n_recurrent):
-        size = n * layers[e]["n_unit_vectors"] * lanes(work)
-        zero(work, places[e, H], size)
-        zero(work, places[e, C0], size)
+        at = places_of(places, e)
+        size = n * layer_of(layers, e)["n_unit_vectors"] * lanes(work)
+        zero(work, at[H], size)
+        zero(work, at[C0], size)
         recurrent_forward(
             layers, e, e % n_directions, n_directions, places, keep,
             packed, values, starts, lengths, n, offset, work,
         )  # fmt: skip
     _pool(layers, n_recurrent, n_directions, places, n, work)
     if head:
-        for e in range(n_recurrent, len(layers)):
-            dense_forward(layers, e, places, n, packed, work)
+        for e in range(n_recurrent, n_layers):
+            dense_forward(layers, n_layers, e, places, n, packed, work)
 
 
-@njit(nogil=True)
+@inner
 def _backward(
-    layers, n_recurrent, n_directions, places,
+    layers, n_layers, n_recurrent, n_directions, places,
     packed, lengths, n, offset, work, gradient,
 ):  # fmt: skip
     """Take the gradient in the last layer's GATES back through the whole network."""
-    for e in range(len(layers) - 1, n_recurrent - 1, -1):
-        dense_backward(layers, e, places, n, packed, work, gradient)
+    for e in range(n_layers - 1, n_recurrent - 1, -1):
+        dense_backward(layers, n_layers, e, places, n, packed, work, gradient)
     _pool_backward(layers, n_recurrent, n_directions, places, n, work)
-    for e in range(0, n_recurrent - n_directions, n_directions):
-        zero(work, places[e, DOUT], offset[lengths[0]] * layers[e]["above"])
-    for e in range(n_recurrent - n_directions, -1, -n_directions):
+    top = n_recurrent - n_directions
+    for e in range(0, top, n_directions):
+        size = offset[lengths[0]] * layer_of(layers, e)["above"]
+        zero(work, places_of(places, e)[DOUT], size)
+    for e in range(top, -1, -n_directions):
         for direction in range(n_directions):
-            if e < n_recurrent - n_directions:
-                h_row = layers[e + direction]["n_unit_vectors"] * lanes(work)
-                zero(work, places[e + direction, DH], n * h_row)
+            if e < top:
+                h_row = layer_of(layers, e + direction)["n_unit_vectors"] * lanes(work)
+                zero(work, places_of(places, e + direction)[DH], n * h_row)
             recurrent_backward(
                 layers, e + direction, direction, n_directions, places,
                 packed, lengths, n, offset, work, gradient,
@@ -136,8 +151,8 @@ def gradient_of_part(version):
 
         Parameters
         ----------
-        layers, sizes : array
-            From `layer_table` and `region_sizes`.
+        layers, sizes : array of int64
+            From `layer_table` and `region_sizes`: the numbers that they are made of.
         n_recurrent, n_directions : int
             How many of the layers are recurrent ones; directions of each.
         packed : array
@@ -153,7 +168,8 @@ def gradient_of_part(version):
         work : array
             Scratch for `workspace_size` values.
         offset : array of int64
-            Scratch for one more than the longest sequence has steps.
+            Scratch for one more than the longest sequence has steps, and for the places
+            of all regions.
         loss : int
             One of `losses`.
         targets : array (n_samples, n_targets)
@@ -165,31 +181,32 @@ def gradient_of_part(version):
         """
         version  # noqa: B018
         mode = flush_denormals()
+        table, n_layers = pointer(layers), len(layers) // N_FIELDS
         scratch, rows, out = pointer(work), pointer(offset), pointer(gradient)
+        places = offset_of(rows, len(offset) - n_layers * N_REGIONS)
         zero(out, 0, len(gradient))
-        places = np.empty((len(layers), N_REGIONS), np.int64)
-        last = len(layers) - 1
+        at = places_of(places, n_layers - 1)
+        n_outputs = layer_of(table, n_layers - 1)["n_units"]
+        row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
         total = 0.0
         for first in range(part * SHARD, len(samples), n_parts * SHARD):
-            n = min(SHARD, len(samples) - first)
-            steps = lengths[first : first + n].sum()
-            place_regions(sizes, steps, steps, n, places)
-            shard = pointer(starts[first:]), pointer(lengths[first:]), n
+            shard = _shard_from(first, starts, lengths)
+            n = shard[2]
             _find_rows(shard[1], n, rows)
+            steps = rows[shard[1][0]]
+            place_regions(n_layers, pointer(sizes), steps, steps, n, places)
             _forward(
-                layers, n_recurrent, n_directions, places, _YES, _YES,
+                table, n_layers, n_recurrent, n_directions, places, _KEEP, _WITH_HEAD,
                 pointer(packed), pointer(values), *shard, rows, scratch,
             )  # fmt: skip
-            row = layers[last]["n_vectors"] * lanes(scratch)
             for b in range(n):
                 sample = samples[first + b]
                 total += loss_and_gradient(
-                    loss, layers[last]["n_units"],
-                    scratch, places[last, GATES] + b * row,
+                    loss, n_outputs, scratch, at[GATES] + b * row,
                     targets, sample, weights[sample],
                 )  # fmt: skip
             _backward(
-                layers, n_recurrent, n_directions, places,
+                table, n_layers, n_recurrent, n_directions, places,
                 pointer(packed), shard[1], n, rows, scratch, out,
             )  # fmt: skip
         restore_denormals(mode)
@@ -215,27 +232,28 @@ def predict_part(version):
         """
         version  # noqa: B018
         mode = flush_denormals()
+        table, n_layers = pointer(layers), len(layers) // N_FIELDS
         scratch, rows = pointer(work), pointer(offset)
-        places = np.empty((len(layers), N_REGIONS), np.int64)
+        places = offset_of(rows, len(offset) - n_layers * N_REGIONS)
+        if head:
+            at, region = places_of(places, n_layers - 1), GATES
+            row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
+        else:
+            at, region = places_of(places, n_recurrent), Z
+            row = layer_of(table, n_recurrent)["z_width"]
         for first in range(part * SHARD, len(samples), n_parts * SHARD):
-            n = min(SHARD, len(samples) - first)
-            place_regions(sizes, n, lengths[first : first + n].sum(), n, places)
-            shard = pointer(starts[first:]), pointer(lengths[first:]), n
+            shard = _shard_from(first, starts, lengths)
+            n = shard[2]
             _find_rows(shard[1], n, rows)
+            place_regions(n_layers, pointer(sizes), n, rows[shard[1][0]], n, places)
             _forward(
-                layers, n_recurrent, n_directions, places, _NO, head,
+                table, n_layers, n_recurrent, n_directions, places, _FORGET, head,
                 pointer(packed), pointer(values), *shard, rows, scratch,
             )  # fmt: skip
-            if head:
-                last = len(layers) - 1
-                source = places[last, GATES]
-                row = layers[last]["n_vectors"] * lanes(scratch)
-            else:
-                source = places[n_recurrent, Z]
-                row = layers[n_recurrent]["z_width"]
             for b in range(n):
+                source = at[region] + b * row
                 for j in range(output.shape[1]):
-                    output[samples[first + b], j] = work[source + b * row + j]
+                    output[samples[first + b], j] = scratch[source + j]
         restore_denormals(mode)
 
     return predict_part
@@ -244,7 +262,17 @@ def predict_part(version):
 @entry_point
 def advance(version):
     def advance(
-        layers, sizes, n_recurrent, packed, values, starts, lengths, work, state, output
+        layers,
+        sizes,
+        n_recurrent,
+        packed,
+        values,
+        starts,
+        lengths,
+        work,
+        offset,
+        state,
+        output,
     ):
         """Take a step in all of some series, whose states are kept.
 
@@ -270,39 +298,41 @@ def advance(version):
         n_series, n_channels = values.shape
         for series in range(n_series):
             for channel in range(n_channels):
-                if not np.isfinite(values[series, channel]):
+                if not math.isfinite(values[series, channel]):
                     return series
         mode = flush_denormals()
-        scratch, kept = pointer(work), pointer(state)
-        places = np.empty((len(layers), N_REGIONS), np.int64)
-        offset = np.empty(2, np.int64)
-        last = len(layers) - 1
+        table, n_layers = pointer(layers), len(layers) // N_FIELDS
+        scratch, kept, rows = pointer(work), pointer(state), pointer(offset)
+        places = offset_of(rows, len(offset) - n_layers * N_REGIONS)
+        out = places_of(places, n_layers - 1)
+        row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
         for first in range(0, n_series, SHARD):
-            n = min(SHARD, n_series - first)
-            place_regions(sizes, n, n, n, places)
-            offset[0], offset[1] = 0, n
+            n = n_series - first if n_series - first < SHARD else SHARD
+            shard = pointer(starts), pointer(lengths), n
+            _find_rows(shard[1], n, rows)
+            place_regions(n_layers, pointer(sizes), n, n, n, places)
             base = 0
             for e in range(n_recurrent):
-                h_row = layers[e]["n_unit_vectors"] * lanes(scratch)
+                at = places_of(places, e)
+                h_row = layer_of(table, e)["n_unit_vectors"] * lanes(scratch)
                 h = base + first * h_row
                 c = h + n_series * h_row
-                copy(kept, h, scratch, places[e, H], n * h_row)
-                copy(kept, c, scratch, places[e, C0], n * h_row)
+                copy(kept, h, scratch, at[H], n * h_row)
+                copy(kept, c, scratch, at[C0], n * h_row)
                 recurrent_forward(
-                    layers, e, 0, 1, places, _NO, pointer(packed),
-                    pointer(values[first:]), pointer(starts), pointer(lengths),
-                    n, pointer(offset), scratch,
+                    table, e, 0, 1, places, _FORGET, pointer(packed),
+                    offset_of(pointer(values), first * n_channels), *shard, rows,
+                    scratch,
                 )  # fmt: skip
-                copy(scratch, places[e, H], kept, h, n * h_row)
-                copy(scratch, places[e, C], kept, c, n * h_row)
+                copy(scratch, at[H], kept, h, n * h_row)
+                copy(scratch, at[C], kept, c, n * h_row)
                 base += 2 * n_series * h_row
-            _pool(layers, n_recurrent, 1, places, n, scratch)
-            for e in range(n_recurrent, len(layers)):
-                dense_forward(layers, e, places, n, pointer(packed), scratch)
-            row = layers[last]["n_vectors"] * lanes(scratch)
+            _pool(table, n_recurrent, 1, places, n, scratch)
+            for e in range(n_recurrent, n_layers):
+                dense_forward(table, n_layers, e, places, n, pointer(packed), scratch)
             for b in range(n):
                 for j in range(output.shape[1]):
-                    output[first + b, j] = scratch[places[last, GATES] + b * row + j]
+                    output[first + b, j] = scratch[out[GATES] + b * row + j]
         restore_denormals(mode)
         return -1
 

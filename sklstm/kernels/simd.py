@@ -14,7 +14,7 @@ import operator
 
 import numpy as np
 from llvmlite import ir
-from numba import config, njit, types
+from numba import config, types
 from numba.core.registry import cpu_target
 from numba.extending import (
     lower_builtin,
@@ -23,6 +23,8 @@ from numba.extending import (
     register_model,
     type_callable,
 )
+
+from sklstm.kernels import inner
 
 
 def _vector_bytes(features):
@@ -119,6 +121,21 @@ def _type_pointer(context):
 @lower_builtin(pointer, types.Array)
 def _lower_pointer(context, builder, sig, args):
     return context.make_array(sig.args[0])(context, builder, args[0]).data
+
+
+def offset_of(values, n):
+    """Return the pointer to the value `n` after the one that `values` points to."""
+    return values[n:]
+
+
+@type_callable(offset_of)
+def _type_offset(context):
+    return lambda values, n: values
+
+
+@lower_builtin(offset_of, types.CPointer, types.Integer)
+def _lower_offset(context, builder, sig, args):
+    return builder.gep(args[0], [args[1]])
 
 
 def lanes(values):
@@ -399,7 +416,7 @@ _on_vectors(where_positive, 2, _emit_where_positive)
 _on_vectors(exp2_of_whole, 1, _emit_exp2_of_whole)
 
 
-@njit(nogil=True)
+@inner
 def zero(values, index, size):
     """Write zeros to ``values[index : index + size]``: whole vectors."""
     nothing = zeros_like(values)
@@ -407,7 +424,7 @@ def zero(values, index, size):
         store(values, i, nothing)
 
 
-@njit(nogil=True)
+@inner
 def copy(source, start, target, into, n):
     """Write ``source[start : start + n]`` to ``target[into : into + n]``."""
     whole = n - n % lanes(target)
@@ -417,7 +434,7 @@ def copy(source, start, target, into, n):
         target[into + i] = source[start + i]
 
 
-@njit(nogil=True)
+@inner
 def add_to(target, into, source, start, n):
     """Add ``source[start : start + n]`` to ``target[into : into + n]``."""
     whole = n - n % lanes(target)
