@@ -39,7 +39,8 @@ else:
     def model():
         return TorchRegressor(hidden, batch_size=batch_size, max_iter=2)
 def now(entry):
-    return int(re.search(entry + r":\s+(\d+)", Path("/proc/self/status").read_text())[1])
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(entry + r":\s+(\d+)", status)[1])
 small = np.zeros((4, 20, channels), np.float32)
 model().fit(small, np.arange(4.0)).predict(small)
 X = np.random.default_rng(0).standard_normal((n, steps, channels), np.float32)

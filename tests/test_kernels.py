@@ -43,8 +43,20 @@ def product(accumulate, m, n_vectors, k, a, a_row, a_col, b, b_row, c, c_row):
 
 
 @njit
-def transpose_block(source, row, target, target_row):
-    simd.transpose(pointer(source), 0, row, pointer(target), 0, target_row)
+def transpose_block(source, row, n_rows, n_columns, target, target_row):
+    simd.transpose(
+        pointer(source), 0, row, n_rows, n_columns, pointer(target), 0, target_row
+    )
+
+
+@njit
+def copy_row(source, target, n):
+    simd.copy(pointer(source), 0, pointer(target), 0, n)
+
+
+@njit
+def add_row(target, source, n):
+    simd.add_to(pointer(target), 0, pointer(source), 0, n)
 
 
 @njit
@@ -107,14 +119,31 @@ def multiply(a, b, c=None, transposed=False):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_transpose_writes_a_block_transposed_and_nothing_else(dtype):
+@pytest.mark.parametrize(
+    ("less_rows", "less_columns"), [(0, 0), (1, 0), (0, 3), (2, 1)]
+)
+def test_transpose_writes_a_block_transposed_and_nothing_else(
+    less_rows, less_columns, dtype
+):
     width = lanes_of(dtype)
+    n_rows, n_columns = width - less_rows, width - less_columns
     source = np.random.RandomState(0).randn(width, width + 3).astype(dtype)
     target = np.full((width, width + 5), np.nan, dtype)
-    transpose_block(source, width + 3, target, width + 5)
+    transpose_block(source, width + 3, n_rows, n_columns, target, width + 5)
     expected = np.full_like(target, np.nan)
-    expected[:, :width] = source[:, :width].T
+    expected[:n_columns, :n_rows] = source[:n_rows, :n_columns].T
     assert_array_equal(target, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [0, 1, 7, 16, 21, 32])
+def test_copy_and_add_to_write_n_values_and_nothing_else(n, dtype):
+    source = np.random.RandomState(0).randn(40).astype(dtype)
+    copied, added = np.full(40, 7, dtype), np.full(40, 7, dtype)
+    copy_row(source, copied, n)
+    add_row(added, source, n)
+    assert_array_equal(copied, np.r_[source[:n], np.full(40 - n, 7, dtype)])
+    assert_array_equal(added, np.r_[source[:n] + dtype(7), np.full(40 - n, 7, dtype)])
 
 
 @pytest.mark.parametrize(("dtype", "ulps"), [(np.float32, 6), (np.float64, 4)])

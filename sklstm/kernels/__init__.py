@@ -24,7 +24,10 @@ def entry_point(make):
     closes over is part of its key in the cache, which by itself sees only changes in
     the file that the kernel is written in.
     """
-    return compile_cached(functools.partial(njit, nogil=True), make(KERNEL_VERSION))
+    compiler = functools.partial(
+        njit, nogil=True, error_model="numpy", no_cfunc_wrapper=True
+    )
+    return compile_cached(compiler, make(KERNEL_VERSION))
 
 
 def inner(function, **options):
@@ -34,7 +37,7 @@ def inner(function, **options):
     a first fit.
     """
     options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return njit(nogil=True, **options)(function)
+    return njit(nogil=True, error_model="numpy", **options)(function)
 
 
 def compile_cached(compiler, kernel):

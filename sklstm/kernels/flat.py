@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from sklstm.kernels import entry_point, inner
-from sklstm.kernels.simd import lanes, load, pointer, sqrt, store
+from sklstm.kernels.simd import lanes, load_part, pointer, sqrt, store_part
 
 
 @entry_point
@@ -48,24 +48,19 @@ def adam(version):
         version  # noqa: B018
         theta, g = pointer(parameters), pointer(gradient)
         m, v = pointer(mean), pointer(mean_of_squares)
-        n = len(parameters)
-        whole = n - n % lanes(theta)
-        for i in range(0, whole, lanes(theta)):
-            theta_i, m_i, v_i = _adam(
-                load(theta, i), load(g, i), load(m, i), load(v, i), constants
-            )
-            store(theta, i, theta_i)
-            store(m, i, m_i)
-            store(v, i, v_i)
-        for i in range(whole, n):
-            theta[i], m[i], v[i] = _adam(theta[i], g[i], m[i], v[i], constants)
+        beta_1, rest_1, beta_2, rest_2, rate, unbiased, epsilon = (
+            constants[0], constants[1], constants[2], constants[3], constants[4],
+            constants[5], constants[6],
+        )  # fmt: skip
+        width = lanes(theta)
+        for i in range(0, len(parameters), width):
+            n = len(parameters) - i if len(parameters) - i < width else width
+            g_i = load_part(g, i, n)
+            m_i = beta_1 * load_part(m, i, n) + rest_1 * g_i
+            v_i = beta_2 * load_part(v, i, n) + rest_2 * (g_i * g_i)
+            step = rate * m_i / (sqrt(v_i * unbiased) + epsilon)
+            store_part(theta, i, load_part(theta, i, n) - step, n)
+            store_part(m, i, m_i, n)
+            store_part(v, i, v_i, n)
 
     return adam
-
-
-@functools.partial(inner, error_model="numpy")
-def _adam(theta, g, m, v, constants):
-    m = constants[0] * m + constants[1] * g
-    v = constants[2] * v + constants[3] * (g * g)
-    step = constants[4] * m / (sqrt(v * constants[5]) + constants[6])
-    return theta - step, m, v

@@ -249,9 +249,9 @@ def gemm(version):
         width = lanes(c)
         for first in range(0, n_vectors, PANEL):
             panel = first // PANEL
-            last = min(n_vectors - first, PANEL)
+            last = n_vectors - first if n_vectors - first < PANEL else PANEL
             for k_start in range(0, k, K_BLOCK):
-                depth = min(K_BLOCK, k - k_start)
+                depth = k - k_start if k - k_start < K_BLOCK else K_BLOCK
                 add = accumulate != 0 or k_start > 0
                 block = Matrix(a, a_start + k_start * a_col, a_row, a_col)
                 j = 0

@@ -3,7 +3,7 @@
 from sklstm.kernels import entry_point, inner
 from sklstm.kernels.gemm import PANEL
 from sklstm.kernels.layout import N_FIELDS, layer_of
-from sklstm.kernels.simd import lanes, load, pointer, store, transpose
+from sklstm.kernels.simd import lanes, load, load_part, pointer, store_part, transpose
 
 
 @entry_point
@@ -93,17 +93,10 @@ def _vector(layer, j, width):
 @inner
 def _add(source, place, n, size, target, into, count):
     """Add up `n` vectors, `size` apart in `source`; write `count` values of the sum."""
-    if count == lanes(target):
-        total = load(source, place)
-        for i in range(1, n):
-            total = total + load(source, place + i * size)
-        store(target, into, total)
-    else:
-        for k in range(count):
-            total = source[place + k]
-            for i in range(1, n):
-                total += source[place + i * size + k]
-            target[into + k] = total
+    total = load(source, place)
+    for i in range(1, n):
+        total = total + load(source, place + i * size)
+    store_part(target, into, total, count)
 
 
 @inner
@@ -118,11 +111,7 @@ def _pack_forward(layer, source, target):
         for row in range(layer["n_rows"]):
             start = layer["parameters"] + row * n_columns + column
             into = place + row * panel_row
-            if count == width:
-                store(target, into, load(source, start))
-            else:
-                for k in range(count):
-                    target[into + k] = source[start + k]
+            store_part(target, into, load_part(source, start, count), count)
 
 
 @inner
@@ -139,10 +128,4 @@ def _pack_transposed(layer, n_rows, panel_row, source, start, target, place):
             column, count = _column(layer, j, width)
             block = start + i * n_columns + column
             to = into + j * width * panel_row
-            if n == width and count == width:
-                transpose(source, block, n_columns, target, to, panel_row)
-            else:
-                for k in range(count):
-                    for b in range(n):
-                        value = source[block + b * n_columns + k]
-                        target[to + k * panel_row + b] = value
+            transpose(source, block, n_columns, n, count, target, to, panel_row)

@@ -203,7 +203,7 @@ def gradient_of_part(version):
                 sample = samples[first + b]
                 total += loss_and_gradient(
                     loss, n_outputs, scratch, at[GATES] + b * row,
-                    targets, sample, weights[sample],
+                    pointer(targets), sample * targets.shape[1], weights[sample],
                 )  # fmt: skip
             _backward(
                 table, n_layers, n_recurrent, n_directions, places,

@@ -9,7 +9,6 @@ Each function below is also its own Python twin on NumPy arrays: with
 """
 
 import itertools
-import math
 import operator
 
 import numpy as np
@@ -19,7 +18,6 @@ from numba.core.registry import cpu_target
 from numba.extending import (
     lower_builtin,
     models,
-    overload,
     register_model,
     type_callable,
 )
@@ -189,6 +187,79 @@ def _lower_store(context, builder, sig, args):
     return context.get_dummy_value()
 
 
+def load_part(values, index, n):
+    """Return the vector at ``values[index:]``, of which only `n` are read; then zeros.
+
+    So the last values of a row need no loop of their own, which LLVM would unroll and
+    make vectors of at the cost of a second of compilation.
+    """
+    vector = np.zeros(lanes(values), dtype=values.dtype)
+    vector[:n] = values[index : index + n]
+    return vector
+
+
+def store_part(values, index, vector, n):
+    """Write the first `n` of `vector` to ``values[index:]``."""
+    values[index : index + n] = vector[:n]
+
+
+def _mask(builder, n, vector):
+    """Return the mask of the first `n` of a vector."""
+    numbers = ir.VectorType(n.type, vector.count)
+    every = splat_value(builder, n, numbers)
+    return builder.icmp_signed(
+        "<", ir.Constant(numbers, list(range(vector.count))), every
+    )
+
+
+def _is_float(kind):
+    return isinstance(kind, ir.VectorType) and isinstance(
+        kind.element, ir.FloatType | ir.DoubleType
+    )
+
+
+def _call_masked(builder, name, result, args):
+    vector = next(arg.type for arg in args if _is_float(arg.type))
+    suffix = "f32" if isinstance(vector.element, ir.FloatType) else "f64"
+    name = f"llvm.masked.{name}.v{vector.count}{suffix}.p0"
+    function = builder.module.globals.get(name)
+    if function is None:
+        kind = ir.FunctionType(result, [arg.type for arg in args])
+        function = ir.Function(builder.module, kind, name)
+    return builder.call(function, args)
+
+
+@type_callable(load_part)
+def _type_load_part(context):
+    return lambda values, index, n: VectorType(values.dtype)
+
+
+@lower_builtin(load_part, types.CPointer, types.Integer, types.Integer)
+def _lower_load_part(context, builder, sig, args):
+    values, index, n = args
+    vector = context.get_value_type(sig.return_type)
+    place = vector_pointer(builder, values, index, vector)
+    align = ir.IntType(32)(sig.args[0].dtype.bitwidth // 8)
+    mask = _mask(builder, n, vector)
+    zeros = ir.Constant(vector, None)
+    return _call_masked(builder, "load", vector, [place, align, mask, zeros])
+
+
+@type_callable(store_part)
+def _type_store_part(context):
+    return lambda values, index, vector, n: types.none
+
+
+@lower_builtin(store_part, types.CPointer, types.Integer, VectorType, types.Integer)
+def _lower_store_part(context, builder, sig, args):
+    values, index, vector, n = args
+    place = vector_pointer(builder, values, index, vector.type)
+    align = ir.IntType(32)(sig.args[0].dtype.bitwidth // 8)
+    mask = _mask(builder, n, vector.type)
+    _call_masked(builder, "store", ir.VoidType(), [vector, place, align, mask])
+    return context.get_dummy_value()
+
+
 def zeros_like(values):
     """Return a vector of zeros like the values that a pointer points to."""
     return np.zeros(lanes(values), dtype=values.dtype)
@@ -204,25 +275,27 @@ def _lower_zeros_like(context, builder, sig, args):
     return ir.Constant(context.get_value_type(sig.return_type), None)
 
 
-def transpose(source, start, row, target, into, target_row):
-    """Write a square block, as wide as a vector, transposed.
+def transpose(source, start, row, n_rows, n_columns, target, into, target_row):
+    """Write a block of at most as many rows and columns as a vector has, transposed.
 
     Element (i, j) goes from ``source[start + i*row + j]`` to
     ``target[into + j*target_row + i]``.
     """
-    block = np.arange(lanes(source))
-    columns = source[start + block[:, None] * row + block]
-    target[into + block[:, None] * target_row + block] = columns.T
+    i, j = np.arange(n_rows)[:, None], np.arange(n_columns)
+    target[into + j * target_row + i] = source[start + i * row + j]
 
 
 @type_callable(transpose)
 def _type_transpose(context):
-    return lambda source, start, row, target, into, target_row: types.none
+    def typer(source, start, row, n_rows, n_columns, target, into, target_row):
+        return types.none
+
+    return typer
 
 
 @lower_builtin(
-    transpose, types.CPointer, types.Integer, types.Integer, types.CPointer,
-    types.Integer, types.Integer,
+    transpose, types.CPointer, types.Integer, types.Integer, types.Integer,
+    types.Integer, types.CPointer, types.Integer, types.Integer,
 )  # fmt: skip
 def _lower_transpose(context, builder, sig, args):
     """Shuffle the rows of the upper and lower half into each other, log2(width) times.
@@ -230,22 +303,33 @@ def _lower_transpose(context, builder, sig, args):
     Each pass takes one bit of an element's number in the block from the front to the
     back, so that the bits of its row and of its column at last have changed places.
     """
-    source, start, row, target, into, target_row = args
+    source, start, row, n_rows, n_columns, target, into, target_row = args
     kind = sig.args[0].dtype
     vector = context.get_value_type(VectorType(kind))
-    width, align = vector.count, kind.bitwidth // 8
+    width = vector.count
+    align = ir.IntType(32)(kind.bitwidth // 8)
 
     def place(base, first, step, i):
         offset = builder.add(first, builder.mul(step, step.type(i)))
         return vector_pointer(builder, base, offset, vector)
 
-    mask = ir.VectorType(ir.IntType(32), width)
-    halves = [
-        ir.Constant(mask, [i // 2 + i % 2 * width + half for i in range(width)])
-        for half in (0, width // 2)
-    ]
+    def part_of(i, n, others):
+        """Return the mask of row `i`: the first `others`, or none from row `n` on."""
+        inside = builder.icmp_signed("<", n.type(i), n)
+        return _mask(builder, builder.select(inside, others, n.type(0)), vector)
+
+    zeros = ir.Constant(vector, None)
     rows = [
-        builder.load(place(source, start, row, i), align=align) for i in range(width)
+        _call_masked(
+            builder, "load", vector,
+            [place(source, start, row, i), align, part_of(i, n_rows, n_columns), zeros],
+        )
+        for i in range(width)
+    ]  # fmt: skip
+    shuffle = ir.VectorType(ir.IntType(32), width)
+    halves = [
+        ir.Constant(shuffle, [i // 2 + i % 2 * width + half for i in range(width)])
+        for half in (0, width // 2)
     ]
     for _ in range(width.bit_length() - 1):
         upper, lower = rows[: width // 2], rows[width // 2 :]
@@ -254,8 +338,10 @@ def _lower_transpose(context, builder, sig, args):
             for pair in zip(upper, lower, strict=True)
             for half in halves
         ]
-    for i, column in enumerate(rows):
-        builder.store(column, place(target, into, target_row, i), align=align)
+    for j, column in enumerate(rows):
+        mask = part_of(j, n_columns, n_rows)
+        to = place(target, into, target_row, j)
+        _call_masked(builder, "store", ir.VoidType(), [column, to, align, mask])
     return context.get_dummy_value()
 
 
@@ -333,7 +419,7 @@ def divide(a, b):
 
 
 def sqrt(a):
-    """Return the square root; of a scalar too."""
+    """Return the square root, lane by lane."""
     return np.sqrt(a)
 
 
@@ -399,13 +485,6 @@ _on_vectors(operator.truediv, 2, lambda builder, a, b: builder.fdiv(a, b))
 _on_vectors(operator.neg, 1, lambda builder, a: builder.fneg(a))
 _on_vectors(fma, 3, _llvm("llvm.fmuladd"))
 _on_vectors(sqrt, 1, _llvm("llvm.sqrt"))
-
-
-@overload(sqrt)
-def _overload_sqrt(a):
-    return (lambda a: math.sqrt(a)) if isinstance(a, types.Float) else None
-
-
 _on_vectors(fabs, 1, _llvm("llvm.fabs"))
 _on_vectors(copysign, 2, _llvm("llvm.copysign"))
 _on_vectors(round_even, 1, _llvm("llvm.rint"))
@@ -430,8 +509,9 @@ def copy(source, start, target, into, n):
     whole = n - n % lanes(target)
     for i in range(0, whole, lanes(target)):
         store(target, into + i, load(source, start + i))
-    for i in range(whole, n):
-        target[into + i] = source[start + i]
+    if whole < n:
+        rest = load_part(source, start + whole, n - whole)
+        store_part(target, into + whole, rest, n - whole)
 
 
 @inner
@@ -441,8 +521,10 @@ def add_to(target, into, source, start, n):
     for i in range(0, whole, lanes(target)):
         total = load(target, into + i) + load(source, start + i)
         store(target, into + i, total)
-    for i in range(whole, n):
-        target[into + i] += source[start + i]
+    if whole < n:
+        total = load_part(target, into + whole, n - whole)
+        total = total + load_part(source, start + whole, n - whole)
+        store_part(target, into + whole, total, n - whole)
 
 
 # ---------------------------------------------------------------------------
