@@ -29,10 +29,10 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._network import Network
 from sklstm._optimizers import Adam
 from sklstm._sequences import validate_sequences
-from sklstm._stream import LastSteps, RunningSteps, Stream
 from sklstm._targets import check_weights
 from sklstm._training import Diverged, Objective, Samples, Schedule, train
 from sklstm.engines.cpu import CPUEngine
+from sklstm.streaming import LastSteps, RunningSteps, Stream
 
 
 class BaseLSTM(
