@@ -140,7 +140,7 @@ def recognise_form(X):
     a list of sequences where they are not. A table is 2-D, or something that
     scikit-learn's own checks refuse in their own words.
     """
-    if sparse.issparse(X) or hasattr(X, "columns"):
+    if sparse.issparse(X) or is_table_with(X, "columns"):
         return X
     if np.ma.is_masked(X):
         raise ValueError("X is a masked array with masked values: fill them first")
@@ -168,6 +168,11 @@ def recognise_form(X):
     return array
 
 
+def is_table_with(data, attribute):
+    """Whether `data` has a shape and an attribute that only tables have."""
+    return hasattr(data, attribute) and isinstance(getattr(data, "shape", None), tuple)
+
+
 def to_array(data, name, expression):
     """`data`, whose `expression` in the user's code is given, as an array.
 
@@ -186,11 +191,15 @@ def to_array(data, name, expression):
         ) from error
 
 
-def has_sparse_columns(data):
-    """Whether `data` is a DataFrame with sparse columns."""
-    return isinstance(data, pd.DataFrame) and any(
-        isinstance(dtype, pd.SparseDtype) for dtype in data.dtypes
-    )
+def call_to_dense(data):
+    """The call that makes sparse data dense; None where `data` is not sparse."""
+    if sparse.issparse(data):
+        return "toarray()"
+    is_frame = isinstance(data, pd.DataFrame)
+    dtypes = data.dtypes if is_frame else [getattr(data, "dtype", None)]
+    if not any(isinstance(dtype, pd.SparseDtype) for dtype in dtypes):
+        return None
+    return "sparse.to_dense()" if hasattr(data, "sparse") else "to_dense()"
 
 
 def is_table(form):
@@ -284,12 +293,10 @@ def _as_array(element, sample):
         raise ValueError(
             f"sample {sample} of X is a masked array with masked values: fill them"
         )
-    if sparse.issparse(element):
-        raise TypeError(f"sample {sample} of X is sparse, but dense data is required")
-    if has_sparse_columns(element):
+    call = call_to_dense(element)
+    if call is not None:
         raise TypeError(
-            f"sample {sample} of X has sparse columns, but dense data is required:"
-            " use .sparse.to_dense()"
+            f"sample {sample} of X is sparse, but dense data is required: use .{call}"
         )
     try:
         array = to_array(element, f"sample {sample} of X", f"X[{sample}]")

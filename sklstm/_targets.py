@@ -5,12 +5,11 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
 
-from sklstm._sequences import has_sparse_columns, to_array
+from sklstm._sequences import call_to_dense, is_table_with, to_array
 
 _EXPECTED = "an array (n_samples,) or (n_samples, n_outputs)"
 
@@ -244,15 +243,16 @@ def _check_some(y, n_samples, estimator):
 
 def _dense(data, name, expected):
     """Return `data` as an array, or as the pandas object that it is."""
-    if sparse.issparse(data) or has_sparse_columns(data):
-        remedy = "sparse.to_dense()" if has_sparse_columns(data) else "toarray()"
+    call = call_to_dense(data)
+    if call is not None:
         raise TypeError(
-            f"Sparse {name} was passed, but dense {name} is required: {name}.{remedy}."
+            f"Sparse {name} was passed, but dense {name} is required: {name}.{call}."
         )
     if np.ma.is_masked(data):
         raise ValueError(f"{name} is a masked array with masked values: fill them.")
     try:
-        data = data if hasattr(data, "iloc") else to_array(data, name, name)
+        if not is_table_with(data, "iloc"):
+            data = to_array(data, name, name)
     except ValueError as error:
         raise ValueError(f"{name} is ragged: expected {expected}.") from error
     if getattr(getattr(data, "dtype", None), "kind", None) == "c":

@@ -8,6 +8,7 @@ import copy
 import datetime
 import re
 from decimal import Decimal
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -204,6 +205,13 @@ BAD_X = {
     "a string": ("3-D", "abc", TypeError, "X is of type str: expected"),
     "a dict": ("3-D", {"a": [1]}, TypeError, "X is of type dict: expected"),
     "an object": ("3-D", object(), TypeError, "X is of type object: expected"),
+    "an object with columns": (
+        "rows",
+        SimpleNamespace(columns=["a"]),
+        TypeError,
+        "X is of type SimpleNamespace: expected",
+    ),
+    "the type of tables": ("rows", pd.DataFrame, TypeError, "X is of type type: expec"),
     "a generator": ("ragged", (x for x in CUBE), TypeError, "X is of type generator"),
     "1-D": ("rows", TABLE[:, 0], ValueError, "Reshape your data"),
     "4-D": ("3-D", CUBE[None], ValueError, r"X has 4 dimensions \(1, 12, 4, 3\): exp"),
@@ -306,7 +314,7 @@ BAD_X = {
         "ragged",
         [sparse.csr_array(x) for x in RAGGED],
         TypeError,
-        "sample 0 of X is sparse, but dense data is required",
+        r"sample 0 of X is sparse, but dense data is required: use .toarray\(\)",
     ),
     "sparse, 3-D": ("3-D", sparse.coo_array(CUBE), TypeError, "Sparse data .* X"),
     "sparse columns, rows": (
@@ -325,7 +333,19 @@ BAD_X = {
         "ragged",
         [*RAGGED[:-1], pd.DataFrame(RAGGED[-1]).astype(pd.SparseDtype(float))],
         TypeError,
-        "sample 11 of X has sparse columns",
+        r"sample 11 of X is sparse, .* use .sparse.to_dense\(\)",
+    ),
+    "sparse series, ragged": (
+        "ragged",
+        [*RAGGED[:-1], pd.Series(TABLE[0], dtype=pd.SparseDtype(float))],
+        TypeError,
+        r"sample 11 of X is sparse, .* use .sparse.to_dense\(\)",
+    ),
+    "sparse array of pandas, ragged": (
+        "ragged",
+        [pd.arrays.SparseArray(TABLE[0]), *RAGGED[1:]],
+        TypeError,
+        r"sample 0 of X is sparse, .* use .to_dense\(\)",
     ),
     "records, 3-D": (
         "3-D",
@@ -719,6 +739,17 @@ BAD_Y_FOR_BOTH = {
         TypeError,
         r"Sparse y was passed, .* y.sparse.to_dense\(\)",
     ),
+    "sparse series": (
+        pd.Series(CLASSES, dtype=pd.SparseDtype(int)),
+        TypeError,
+        r"Sparse y was passed, .* y.sparse.to_dense\(\)",
+    ),
+    "sparse array of pandas": (
+        pd.arrays.SparseArray(CLASSES),
+        TypeError,
+        r"Sparse y was passed, .* y.to_dense\(\)",
+    ),
+    "the type of tables": (pd.DataFrame, TypeError, "y is of type type: expected"),
 }
 BAD_CLASSES = {
     "one class": (np.ones(12), ValueError, "y holds 1 class, 1.0: expected at least 2"),
@@ -990,6 +1021,16 @@ BAD_WEIGHTS = {
     "zeros": (0 * ONES, ValueError, "is zero throughout"),
     "zero": (0, ValueError, "is zero throughout"),
     "sparse": (sparse.csr_array(ONES[:, None]), TypeError, "Sparse sample_weight"),
+    "sparse series": (
+        pd.Series(ONES, dtype=pd.SparseDtype(float, 0.0)),
+        TypeError,
+        r"Sparse sample_weight .* sample_weight.sparse.to_dense\(\)",
+    ),
+    "sparse array of pandas": (
+        pd.arrays.SparseArray(ONES),
+        TypeError,
+        r"Sparse sample_weight .* sample_weight.to_dense\(\)",
+    ),
     "a string": ("abc", ValueError, "has dtype <U3, but weights are numbers"),
     "a dict": ({"a": 1}, TypeError, r"\[0\] is {'a': 1}, of type dict, but weights ar"),
     "names": (LABELS, ValueError, "has dtype <U4, but weights are numbers"),
@@ -1087,7 +1128,6 @@ def test_weights_too_small_for_the_penalty_are_refused(estimator, scale):
         lambda weights: weights.astype(np.longdouble),
         lambda weights: [Decimal(weight) for weight in weights],
         lambda weights: pd.Series(weights, dtype="Float64"),
-        lambda weights: pd.Series(weights, dtype=pd.SparseDtype(float)),
     ],
 )
 def test_weights_may_be_numbers_of_any_type(estimator, convert):
