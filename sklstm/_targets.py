@@ -35,7 +35,7 @@ class RegressionTargets:
         y = y.reshape(len(y), -1)
         self.n_outputs = y.shape[1]
         self._normalize = normalize
-        self._exponent = np.zeros(self.n_outputs, dtype=int)
+        self._exponent, self._overflows = np.zeros(self.n_outputs, dtype=int), False
         self._mean, self._scale = np.zeros(self.n_outputs), np.ones(self.n_outputs)
         if normalize:
             self._learn_scale(y, weights)
@@ -48,9 +48,13 @@ class RegressionTargets:
         scale = np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
         # What is left of a constant target is rounding: it keeps its own units.
         constant = (scale == 0) | (scale <= 10 * np.finfo(float).eps * np.abs(mean))
-        self._exponent = np.where(constant, 0, exponent)
-        self._mean = np.where(constant, y[0], mean)
-        self._scale = np.where(constant, 1.0, scale)
+        # Targets of ordinary size go back to their own units, which is exact too.
+        within = np.abs(exponent) < 300
+        self._exponent = np.where(constant | within, 0, exponent)
+        back = exponent - self._exponent
+        self._mean = np.where(constant, y[0], np.ldexp(mean, back))
+        self._scale = np.where(constant, 1.0, np.ldexp(scale, back))
+        self._overflows = self._exponent.any()
 
     def encode(self, y, rows, dtype):
         """Return `y` as the kernel is trained on it (n_samples, n_outputs), at `rows`.
@@ -74,10 +78,11 @@ class RegressionTargets:
     def decode(self, raw):
         """Return the predictions that raw outputs (n_samples, n_outputs) stand for."""
         y = raw.astype(np.float64) * self._scale + self._mean
-        with np.errstate(over="ignore"):
-            y = np.ldexp(y, self._exponent)
-        largest = np.finfo(float).max
-        y = np.clip(y, -largest, largest)
+        if self._overflows:
+            with np.errstate(over="ignore"):
+                y = np.ldexp(y, self._exponent)
+            largest = np.finfo(float).max
+            y = np.clip(y, -largest, largest)
         return y.ravel() if self._one_dimensional else y
 
 
