@@ -3,6 +3,7 @@
 import math
 import warnings
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -69,23 +70,43 @@ class Objective:
         As in scikit-learn's MLPs, the penalty ``alpha / 2 * |parameters|^2`` stands
         beside the sum of the losses, so that it weighs less the larger a minibatch is.
         """
+        weights, unit = self._weights_and_unit(batch)
         loss, gradient = self.engine.loss_and_gradient(
-            parameters,
-            self.samples.sequences,
-            batch,
-            self.samples.targets,
-            self.samples.weights,
+            parameters, self.samples.sequences, batch, self.samples.targets, weights
         )
+        loss *= unit
         if self.alpha > 0:
             held = np.where(self.penalised, parameters, 0)
-            gradient += self.alpha * held
+            gradient += self.alpha / unit * held
             loss += 0.5 * self.alpha * float(np.square(held, dtype=np.float64).sum())
-        gradient /= self.weight(batch)
+        gradient /= self.weight(batch) / unit
         return loss, gradient
 
     def weight(self, batch):
         """Return the sum of the weights of a minibatch."""
         return self.samples.weights[batch].sum()
+
+    def _weights_and_unit(self, batch):
+        """Return weights of which the largest in a minibatch is near 1, in a unit.
+
+        Weights that are tiny beside the largest of all would vanish in float32. The
+        unit is a power of two, so that no bit of others changes.
+        """
+        if not self._unequal:
+            return self.samples.weights, 1.0
+        weights = self.samples.weights[batch]
+        unit = math.ldexp(1.0, math.frexp(weights.max())[1])
+        self._scaled[batch] = weights / unit
+        return self._scaled, unit
+
+    @cached_property
+    def _unequal(self):
+        weights = self.samples.weights[self.samples.rows]
+        return weights.min() < weights.max()
+
+    @cached_property
+    def _scaled(self):
+        return np.empty_like(self.samples.weights)
 
 
 @dataclass

@@ -1060,6 +1060,20 @@ def test_scale_of_the_weights_does_not_matter(scale):
     assert_array_equal(comp.predict(task.X), ref.predict(task.X))
 
 
+@pytest.mark.parametrize("alpha", [0.0, 1e-60])
+def test_minibatch_of_tiny_weights_is_not_lost_in_float32(alpha):
+    task = make_task("multiclass")
+    weights = np.where(np.arange(N_SAMPLES) < 10, 1e-60, 1.0)
+    weights[:10] *= np.linspace(0.5, 2, 10)
+    parameters = SMALL | {"batch_size": 10, "shuffle": False, "alpha": alpha}
+    comp, ref = (
+        task.fit(weights, **parameters | {"dtype": dtype})
+        for dtype in ("float32", "float64")
+    )
+    assert_allclose(comp.grad_norm_curve_, ref.grad_norm_curve_, rtol=1e-5)
+    assert_allclose(comp.loss_curve_, ref.loss_curve_, rtol=1e-5)
+
+
 def interrupted(*args):
     raise KeyboardInterrupt
 
