@@ -7,6 +7,7 @@ import reference
 from sklstm._network import Network
 from sklstm._sequences import Sequences
 from sklstm.engines.cpu import CPUEngine
+from sklstm.kernels.gemm import K_BLOCK
 
 KINDS = ["squared_error", "log_loss", "binary_log_loss"]
 DTYPES = [np.float64, np.float32]
@@ -192,6 +193,21 @@ def test_torch_batch_sizes(torch, n_samples, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_torch_long_sequences(torch, dtype):
     assert_same_as_torch(torch, dtype, lengths=[100, 60], hidden_layer_sizes=(8,))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_torch_many_blocks_of_rows_between_layers(torch, bidirectional, dtype):
+    """The way back takes the rows of a shard, which are its steps, block by block."""
+    lengths = np.random.default_rng(1).integers(1, 61, size=24)
+    assert lengths.sum() > 4 * K_BLOCK
+    assert_same_as_torch(
+        torch,
+        dtype,
+        lengths=lengths,
+        hidden_layer_sizes=(8, 5),
+        bidirectional=bidirectional,
+    )
 
 
 def onnx_case(name):
