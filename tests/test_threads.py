@@ -1,0 +1,134 @@
+"""Kernels run on `n_jobs` threads, and an error in one of them is told to the caller.
+
+That the result does not depend on the threads is the matter of `test_determinism.py`.
+"""
+
+import threading
+import time
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sklstm import LSTMRegressor
+from sklstm._network import Network
+from sklstm._sequences import Sequences
+from sklstm.engines import cpu
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+TIMEOUT = 20  # seconds, which only a test that fails takes
+N_SAMPLES = 8 * cpu.SHARD
+SMALL = {
+    "hidden_layer_sizes": 2,
+    "max_iter": 1,
+    "batch_size": N_SAMPLES,
+    "random_state": 0,
+}
+
+
+def make_data():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(N_SAMPLES, 3, 1)), rng.normal(size=N_SAMPLES)
+
+
+def watch(monkeypatch, kernel, n_threads):
+    """Let calls of a kernel wait until `n_threads` of them run; note their threads."""
+    original = getattr(cpu, kernel)
+    together = threading.Barrier(n_threads, timeout=TIMEOUT)
+    threads = []
+
+    def watched(*args):
+        threads.append(threading.get_ident())
+        together.wait()
+        return original(*args)
+
+    monkeypatch.setattr(cpu, kernel, watched)
+    return threads
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 4])
+def test_kernels_run_on_as_many_threads_as_n_jobs(n_jobs, monkeypatch):
+    X, y = make_data()
+    in_fit = watch(monkeypatch, "gradient_of_part", n_jobs)
+    in_predict = watch(monkeypatch, "predict_part", n_jobs)
+    LSTMRegressor(**SMALL, n_jobs=n_jobs).fit(X, y).predict(X)
+    for threads in (in_fit, in_predict):
+        assert len(threads) == 8
+        assert len(set(threads)) == n_jobs
+        assert threading.get_ident() in threads
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_kernels_run_on_as_many_threads_as_joblib_says(n_jobs, monkeypatch):
+    threads = watch(monkeypatch, "gradient_of_part", n_jobs)
+    with joblib.parallel_config("threading", n_jobs=n_jobs):
+        LSTMRegressor(**SMALL).fit(*make_data())
+    assert len(set(threads)) == n_jobs
+
+
+def test_kernels_run_on_the_thread_of_the_caller_alone_by_default(monkeypatch):
+    threads = watch(monkeypatch, "gradient_of_part", 1)
+    LSTMRegressor(**SMALL).fit(*make_data())
+    assert set(threads) == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("n_jobs", [10**9, 10**400])
+def test_n_jobs_may_be_any_number(n_jobs):
+    X, y = make_data()
+    expected = LSTMRegressor(**SMALL).fit(X, y).predict(X)
+    model = LSTMRegressor(**SMALL, n_jobs=n_jobs).fit(X, y)
+    assert_array_equal(model.predict(X), expected)
+
+
+def test_threads_end_with_the_fit():
+    before = set(threading.enumerate())
+    LSTMRegressor(**SMALL, n_jobs=4).fit(*make_data())
+    for thread in set(threading.enumerate()) - before:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("where", ["caller", "helper"])
+def test_error_in_any_thread_is_raised_and_the_engine_goes_on(where, monkeypatch):
+    X, y = make_data()
+    network = Network(
+        n_channels=1,
+        hidden_layer_sizes=(2,),
+        bidirectional=False,
+        head_layer_sizes=(),
+        n_outputs=1,
+    )
+    parameters = network.initialise(np.random.RandomState(0), np.float64)
+    starts = np.arange(N_SAMPLES) * X.shape[1]
+    lengths = np.full(N_SAMPLES, X.shape[1])
+    sequences = Sequences(X.reshape(-1, 1), starts, lengths)
+    arguments = parameters, sequences, np.arange(N_SAMPLES), y[:, np.newaxis]
+    caller = threading.get_ident()
+    together = threading.Barrier(2, timeout=TIMEOUT)
+    seen, ended = set(), []
+
+    def failing(*args):
+        thread = threading.get_ident()
+        if thread not in seen:
+            seen.add(thread)
+            together.wait()
+        if (thread == caller) == (where == "caller"):
+            raise OSError("out of order")
+        time.sleep(0.1)
+        ended.append(thread)
+        return 0.0
+
+    with cpu.CPUEngine(
+        network, loss="squared_error", dtype=np.float64, n_threads=2
+    ) as engine:
+        ref_loss, ref_gradient = engine.loss_and_gradient(*arguments)
+        with monkeypatch.context() as patched:
+            patched.setattr(cpu, "gradient_of_part", failing)
+            with pytest.raises(OSError, match="out of order"):
+                engine.loss_and_gradient(*arguments)
+        assert ended  # nobody still works with the engine's arrays
+        loss, gradient = engine.loss_and_gradient(*arguments)
+    assert loss == ref_loss
+    assert_array_equal(gradient, ref_gradient)
