@@ -289,9 +289,24 @@ def test_tool_takes_x(tool, form):
     assert np.isfinite(result).all()
 
 
+# How a form is refused, and where a tool has other words than most.
+REFUSALS = {
+    "3-D": "Found array with dim 3, while dim <= 2 is required",
+    "ragged list": "requested array has an inhomogeneous shape after 1 dimensions",
+    "ragged object array": "Expected 2D array, got 1D array instead",
+    "DataFrame with group_column": "could not convert string to float: 'north'",
+    ("StandardScaler", "ragged object array"): "setting an array element with a seq",
+    (
+        "BaggingClassifier",
+        "DataFrame with group_column",
+    ): "'series' is a name, but X is",
+}
+
+
 @cells("no")
 def test_tool_refuses_x(tool, form):
-    with pytest.raises((TypeError, ValueError)):
+    match = REFUSALS.get((tool, form)) or REFUSALS[form]
+    with pytest.raises(ValueError, match=match):
         TOOLS[tool](FORMS[form])
 
 
@@ -332,7 +347,7 @@ def test_form_of_the_same_sequences_does_not_matter(tool, one, other):
 def test_tool_that_refuses_sequences_takes_them_as_rows(tool):
     X, _ = FORMS["3-D"]
     rows = Form(X.reshape(len(X), -1), {"n_channels": X.shape[2]})
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises(ValueError, match=REFUSALS["3-D"]):
         TOOLS[tool](FORMS["3-D"])
     assert np.isfinite(TOOLS[tool](rows)).all()
 
