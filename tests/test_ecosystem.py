@@ -299,7 +299,7 @@ REFUSALS = {
     (
         "BaggingClassifier",
         "DataFrame with group_column",
-    ): "'series' is a name, but X is",
+    ): "'series' is a name, but X",
 }
 
 
