@@ -229,7 +229,16 @@ class BaseLSTM(
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions, shaped as `y` was in `fit`.
+            The predictions, shaped as `y` was in `fit`. Those of a regressor are
+            float64; those of a classifier have the dtype of `classes_`, and for
+            multi-label y they are the integers 0 and 1.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError or TypeError
+            If X cannot be used, or does not match that of `fit`; the message says why.
         """
         fitted = self._fitted()
         return fitted._targets.decode(fitted._raw_outputs(X))
@@ -247,6 +256,13 @@ class BaseLSTM(
         states : ndarray of shape (n_samples, n_directions * n_hidden), dtype float64
             The top layer's hidden state at the last step; with `bidirectional`, next
             to it that of the backward direction at the first step.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError or TypeError
+            If X cannot be used, or does not match that of `fit`; the message says why.
         """
         fitted = self._fitted()
         sequences = fitted._sequences(X, reset=False)

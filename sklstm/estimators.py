@@ -92,7 +92,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Share of the samples that `early_stopping` holds out.
 
     n_iter_no_change : int, default=10
-        Epochs without improvement before training stops.
+        Most epochs in a row that may not improve by `tol`. One more, and training
+        stops, as in scikit-learn's MLPs.
 
     normalize_y : bool, default=True
         Whether the network is trained on targets of mean 0 and standard deviation 1,
@@ -102,8 +103,9 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         What the network computes in, whatever the dtype of X.
 
     n_jobs : int, default=None
-        Threads. None means 1 unless joblib's ``parallel_config`` says otherwise, -1
-        means all cores. The result does not depend on it.
+        Threads: 32 at most, and no more than one for each 16 samples of a minibatch, or
+        of X in a prediction. None means 1 unless joblib's ``parallel_config`` says
+        otherwise, -1 means all cores. The result does not depend on it.
 
     Attributes
     ----------
@@ -111,7 +113,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Columns of 2-D X, channels of 3-D and ragged X.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where X was a DataFrame whose columns are all strings.
+        Names of the columns, where X was a DataFrame, or a list of DataFrames, whose
+        columns are all strings.
 
     n_iter_ : int
         Epochs trained.
@@ -348,14 +351,16 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         Share of the samples that `early_stopping` holds out.
 
     n_iter_no_change : int, default=10
-        Epochs without improvement before training stops.
+        Most epochs in a row that may not improve by `tol`. One more, and training
+        stops, as in scikit-learn's MLPs.
 
     dtype : {'float32', 'float64'}, default='float32'
         What the network computes in, whatever the dtype of X.
 
     n_jobs : int, default=None
-        Threads. None means 1 unless joblib's ``parallel_config`` says otherwise, -1
-        means all cores. The result does not depend on it.
+        Threads: 32 at most, and no more than one for each 16 samples of a minibatch, or
+        of X in a prediction. None means 1 unless joblib's ``parallel_config`` says
+        otherwise, -1 means all cores. The result does not depend on it.
 
     Attributes
     ----------
@@ -367,7 +372,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         Columns of 2-D X, channels of 3-D and ragged X.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where X was a DataFrame whose columns are all strings.
+        Names of the columns, where X was a DataFrame, or a list of DataFrames, whose
+        columns are all strings.
 
     n_iter_ : int
         Epochs trained.
@@ -497,6 +503,13 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         -------
         probabilities : ndarray of shape (n_samples, n_classes), dtype float64
             In the order of `classes_`. For multi-label y the probability of each label.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError or TypeError
+            If X cannot be used, or does not match that of `fit`; the message says why.
         """
         fitted = self._fitted()
         return fitted._targets.probabilities(fitted._raw_outputs(X))
@@ -513,6 +526,13 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes), dtype float64
             In the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError or TypeError
+            If X cannot be used, or does not match that of `fit`; the message says why.
         """
         fitted = self._fitted()
         return fitted._targets.log_probabilities(fitted._raw_outputs(X))

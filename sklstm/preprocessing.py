@@ -217,6 +217,12 @@ class PerStep(
         -------
         PerStep
             The fitted transformer.
+
+        Raises
+        ------
+        ValueError or TypeError
+            If X is in none of these forms or y does not go with it, or if the
+            transformer refuses them.
         """
         steps = _steps_of(X)
         transformer = clone(self.transformer)
@@ -241,6 +247,11 @@ class PerStep(
         -------
         array or list of ndarray
             As from `transform`.
+
+        Raises
+        ------
+        ValueError or TypeError
+            As from `fit` and `transform`.
         """
         steps = _steps_of(X)
         transformer = clone(self.transformer)
@@ -266,6 +277,11 @@ class PerStep(
         -------
         PerStep
             The fitted transformer.
+
+        Raises
+        ------
+        ValueError or TypeError
+            As from `fit`.
         """
         steps = _steps_of(X)
         fitted = hasattr(self, "transformer_")
@@ -289,6 +305,14 @@ class PerStep(
             ndarray of shape (n_samples, n_steps, n_channels_out) for 3-D X; a list of
             ndarrays of shape (n_steps, n_channels_out) for ragged X; what the
             transformer returns for 2-D X.
+
+        Raises
+        ------
+        NotFittedError
+            If it is not fitted.
+        ValueError or TypeError
+            If X is in none of these forms, if the transformer refuses it, or if it
+            does not return one row for each step.
         """
         check_is_fitted(self)
         steps = _steps_of(X)
@@ -309,6 +333,13 @@ class PerStep(
         -------
         array or list of ndarray
             In the form of X, with the channels that the transformer was fitted on.
+
+        Raises
+        ------
+        NotFittedError
+            If it is not fitted.
+        ValueError or TypeError
+            As from `transform`.
         """
         check_is_fitted(self)
         steps = _steps_of(X)
@@ -329,6 +360,13 @@ class PerStep(
         -------
         ndarray of str
             Those of the transformer.
+
+        Raises
+        ------
+        NotFittedError
+            If it is not fitted.
+        ValueError
+            If `input_features` does not match what `fit` saw.
         """
         check_is_fitted(self)
         return self.transformer_.get_feature_names_out(input_features)
