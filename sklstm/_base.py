@@ -291,6 +291,10 @@ class BaseLSTM(
 
         Raises
         ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError or ValueError
+            If `n_series` is not a whole number of at least 1.
         ValueError
             If the network is `bidirectional`: it reads a series from its end.
 
@@ -299,24 +303,23 @@ class BaseLSTM(
         With `window`, the last `window` steps are run again for each prediction. The
         stream keeps the weights of the time when it was made.
         """
-        check_is_fitted(self)
+        fitted = self._fitted()
         if not isinstance(n_series, Integral) or isinstance(n_series, bool):
             raise TypeError(f"n_series must be a whole number: got {n_series!r}.")
         if n_series < 1:
             raise ValueError(f"n_series must be at least 1: got {n_series}.")
-        if self._network.n_directions == 2:
+        if fitted._network.n_directions == 2:
             raise ValueError(
                 "A network with bidirectional=True reads a series from its end, so it "
                 "cannot predict step by step: fit with bidirectional=False."
             )
-        n_channels = self._network.n_channels
+        n_channels = fitted._network.n_channels
+        engine, parameters = fitted._engine(), fitted._parameters
         if self.window is None:
-            steps = RunningSteps(self._engine(), self._parameters, n_series)
+            steps = RunningSteps(engine, parameters, n_series)
         else:
-            steps = LastSteps(
-                self._engine(), self._parameters, n_series, n_channels, self.window
-            )
-        return Stream(steps, self._targets, n_series, n_channels)
+            steps = LastSteps(engine, parameters, n_series, n_channels, self.window)
+        return Stream(steps, fitted._targets, n_series, n_channels)
 
     @property
     def weights_(self):
