@@ -1,10 +1,8 @@
 """The CPU engine: shards on threads, gradients added in a fixed order."""
 
-import threading
-from queue import SimpleQueue
-
 import numpy as np
 
+from sklstm.engines.crew import Crew
 from sklstm.kernels import layout, losses, outline
 from sklstm.kernels.packing import add_gradients, pack
 from sklstm.kernels.shard import SHARD, advance, gradient_of_part, predict_part
@@ -57,7 +55,7 @@ class CPUEngine:
         self._gradients = self._zeros((0, self._gradient_size))
         self._n_threads = min(n_threads, MAX_PARTS)
         self._work = [self._zeros(0)] * self._n_threads
-        self._crew = _Crew(self._n_threads)
+        self._crew = Crew(self._n_threads)
 
     def __enter__(self):
         return self
@@ -257,68 +255,3 @@ def _read_only(array):
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-class _Crew:
-    """Threads that wait for work, beside the one that asks for it.
-
-    Handing work over costs two queue operations; starting threads for each minibatch
-    would cost more than a small one's arithmetic.
-    """
-
-    def __init__(self, n_threads):
-        self._n_threads = n_threads
-        self._finished = SimpleQueue()
-        self._calls = []  # of the threads started so far
-
-    def run(self, function, n):
-        """Return ``[function(item, thread) for item in range(n)]``, run on all threads.
-
-        `thread` is the number of the thread that the call happens to be on.
-        """
-        results = [None] * n
-        items = iter(range(n))
-
-        def work(thread):
-            try:
-                for item in items:
-                    results[item] = function(item, thread)
-            except BaseException:
-                for _ in items:  # leave nothing for the others
-                    pass
-                raise
-
-        n_helpers = min(n, self._n_threads) - 1
-        while len(self._calls) < n_helpers:
-            self._start_thread()
-        helpers = self._calls[:n_helpers]
-        for calls in helpers:
-            calls.put(work)
-        try:
-            work(0)
-        finally:
-            errors = [self._finished.get() for _ in helpers]
-        for error in errors:
-            if error is not None:
-                raise error
-        return results
-
-    def dismiss(self):
-        """End the threads."""
-        for calls in self._calls:
-            calls.put(None)
-
-    def _start_thread(self):
-        calls = SimpleQueue()
-        self._calls.append(calls)
-        arguments = len(self._calls), calls
-        threading.Thread(target=self._serve, args=arguments, daemon=True).start()
-
-    def _serve(self, thread, calls):
-        while (work := calls.get()) is not None:
-            try:
-                work(thread)
-            except BaseException as error:
-                self._finished.put(error)
-            else:
-                self._finished.put(None)

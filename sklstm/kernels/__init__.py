@@ -27,7 +27,20 @@ def entry_point(make):
     compiler = functools.partial(
         njit, nogil=True, error_model="numpy", no_cfunc_wrapper=True
     )
-    return compile_cached(compiler, make(KERNEL_VERSION))
+    kernel = make(KERNEL_VERSION)
+    compiled = compile_cached(compiler, kernel)
+
+    @functools.wraps(kernel)
+    def call(*args):
+        nonlocal compiled
+        try:
+            return compiled(*args)
+        except OSError:  # the disk is full, say, when the first call is to be kept
+            _warn_uncached()
+            compiled = compiler()(kernel)
+            return compiled(*args)
+
+    return call
 
 
 def inner(function, **options):
@@ -41,13 +54,14 @@ def inner(function, **options):
 
 
 def compile_cached(compiler, kernel):
-    """Return ``compiler(cache=True)(kernel)``; no cache where no folder can be written.
+    """Return ``compiler(cache=True)(kernel)``; no cache where none can be written.
 
-    Numba never takes a folder that others can write to: the cache holds code.
+    Numba writes beside the sources, or to a folder of the user's account, or where
+    NUMBA_CACHE_DIR says: that others cannot write there is up to the user.
     """
     try:
         return compiler(cache=True)(kernel)
-    except RuntimeError:
+    except (RuntimeError, OSError):
         _warn_uncached()
         return compiler()(kernel)
 
@@ -55,8 +69,8 @@ def compile_cached(compiler, kernel):
 @functools.cache
 def _warn_uncached():
     warnings.warn(
-        "No folder can be written to keep compiled kernels in, so each process "
-        "compiles them anew, which takes seconds; set the environment variable "
+        "Compiled kernels cannot be kept in any folder, so each process compiles "
+        "them anew, which takes seconds; set the environment variable "
         "NUMBA_CACHE_DIR to a folder of your own.",
         RuntimeWarning,
         stacklevel=2,

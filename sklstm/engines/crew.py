@@ -1,0 +1,89 @@
+"""Threads that share out the calls of a kernel."""
+
+import threading
+from queue import SimpleQueue
+
+import numpy as np
+
+from sklstm.kernels.waiting import wait_for
+
+
+class Crew:
+    """Threads that wait for work, beside the one that asks for it.
+
+    A thread that sleeps takes 40 us to wake up, as long as a tenth of a small
+    minibatch, and so does the one that waits for it to end. So both first look for a
+    while (`wait_for`, outside the interpreter's lock) whether there is news.
+
+    Parameters
+    ----------
+    n_threads : int
+        At most so many threads run, the caller's among them. They start when there is
+        work for them.
+    """
+
+    def __init__(self, n_threads):
+        self._n_threads = n_threads
+        self._finished = SimpleQueue()
+        self._calls = []  # of the threads started so far
+        # How often each thread has been given work, and how often it has ended it.
+        self._posted = np.zeros(n_threads, np.int64)
+        self._ended = np.zeros(n_threads, np.int64)
+
+    def run(self, function, n):
+        """Return ``[function(item, thread) for item in range(n)]``, run on all threads.
+
+        `thread` is the number of the thread that the call happens to be on.
+        """
+        results = [None] * n
+        items = iter(range(n))
+
+        def work(thread):
+            try:
+                for item in items:
+                    results[item] = function(item, thread)
+            except BaseException:
+                for _ in items:  # leave nothing for the others
+                    pass
+                raise
+
+        n_helpers = min(n, self._n_threads) - 1
+        while len(self._calls) < n_helpers:
+            self._start_thread()
+        for thread in range(1, n_helpers + 1):
+            self._calls[thread - 1].put(work)
+            self._posted[thread] += 1
+        try:
+            work(0)
+        finally:
+            for thread in range(1, n_helpers + 1):
+                wait_for(self._ended, thread, self._posted[thread])
+            errors = [self._finished.get() for _ in range(n_helpers)]
+        for error in errors:
+            if error is not None:
+                raise error
+        return results
+
+    def dismiss(self):
+        """End the threads."""
+        for calls in self._calls:
+            calls.put(None)
+
+    def _start_thread(self):
+        calls = SimpleQueue()
+        self._calls.append(calls)
+        arguments = len(self._calls), calls
+        threading.Thread(target=self._serve, args=arguments, daemon=True).start()
+
+    def _serve(self, thread, calls):
+        n_calls = 0
+        while (work := calls.get()) is not None:
+            n_calls += 1
+            try:
+                work(thread)
+            except BaseException as error:
+                self._finished.put(error)
+            else:
+                self._finished.put(None)
+            self._ended[thread] = n_calls
+            wait_for(self._posted, thread, n_calls + 1)
