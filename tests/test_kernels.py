@@ -119,9 +119,8 @@ def multiply(a, b, c=None, transposed=False):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    ("less_rows", "less_columns"), [(0, 0), (1, 0), (0, 3), (2, 1)]
-)
+@pytest.mark.parametrize("less_rows", [0, 1])
+@pytest.mark.parametrize("less_columns", [0, 1])
 def test_transpose_writes_a_block_transposed_and_nothing_else(
     less_rows, less_columns, dtype
 ):
