@@ -314,7 +314,8 @@ class BaseLSTM(
                 "cannot predict step by step: fit with bidirectional=False."
             )
         n_channels = fitted._network.n_channels
-        engine, parameters = fitted._engine(), fitted._parameters
+        parameters = fitted._parameters
+        engine = fitted._engine(n_threads=1)  # so that no thread outlives the stream
         if self.window is None:
             steps = RunningSteps(engine, parameters, n_series)
         else:
@@ -352,12 +353,12 @@ class BaseLSTM(
             group_column=self.group_column,
         )
 
-    def _engine(self):
+    def _engine(self, n_threads=None):
         return CPUEngine(
             self._network,
             loss=self._targets.loss,
             dtype=self._parameters.dtype,
-            n_threads=effective_n_jobs(self.n_jobs),
+            n_threads=n_threads or effective_n_jobs(self.n_jobs),
         )
 
     def _refuse_too_large(self, network):
