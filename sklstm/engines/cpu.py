@@ -12,7 +12,7 @@ from sklstm.kernels.simd import lanes_of
 # own. This bounds memory, and the threads that find work; it must not depend on them.
 MAX_PARTS = 32
 
-# Steps in a part of a prediction: a fraction of a second, so that Ctrl-C is heard.
+# Steps in a part of a prediction: Ctrl-C is heard between parts.
 STEPS_IN_PART = 2**16
 
 
