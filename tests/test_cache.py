@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 
-WARNING = "RuntimeWarning: No folder can be written to keep compiled kernels in"
+WARNING = "RuntimeWarning: Compiled kernels cannot be kept in any folder"
 
 
 def make_fit():
@@ -44,7 +44,7 @@ def package(tmp_path):
     return copy
 
 
-def fit_in_a_fresh_process(package, **environment):
+def fit_in_a_fresh_process(package, prepare=None, **environment):
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -53,6 +53,7 @@ def fit_in_a_fresh_process(package, **environment):
     process = subprocess.run(
         [sys.executable, "-W", "always", __file__],
         env={**inherited, "PYTHONPATH": str(package.parent), **environment},
+        preexec_fn=prepare,
         check=True,
         capture_output=True,
         text=True,
@@ -87,6 +88,19 @@ def test_fit_without_a_folder_to_keep_kernels_in_warns_once(package):
     (package / "kernels" / "__pycache__").touch()
     no_folder = {"HOME": os.devnull, "XDG_CACHE_HOME": os.devnull}
     found, warned = fit_in_a_fresh_process(package, **no_folder)
+    assert_allclose(found, make_fit(), rtol=1e-4)
+    assert warned.count(WARNING) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no limit of size")
+def test_fit_on_a_full_disk_warns_once(package, tmp_path):
+    def fill_disk():
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    cache = str(tmp_path / "cache")
+    found, warned = fit_in_a_fresh_process(package, fill_disk, NUMBA_CACHE_DIR=cache)
     assert_allclose(found, make_fit(), rtol=1e-4)
     assert warned.count(WARNING) == 1
 
