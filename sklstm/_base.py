@@ -10,7 +10,7 @@ from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import effective_n_jobs
+from joblib import effective_n_jobs  # scikit-learn requires joblib
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
