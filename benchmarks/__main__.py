@@ -23,7 +23,8 @@ from benchmarks import (
     streaming,
     training_step,
 )
-from benchmarks.picture import draw
+from benchmarks.limit import gigabytes_per_second
+from benchmarks.picture import draw, draw_roofline
 
 MODULES = {
     "training_step": training_step,
@@ -122,9 +123,12 @@ def main():
                 print(line(row), flush=True)
     print(*means(rows), sep="\n")
     arguments.out.mkdir(exist_ok=True)
-    record = provenance() | {"rows": [asdict(row) for row in rows]}
+    record = provenance() | {"gigabytes_per_second": gigabytes_per_second()}
+    record |= {"rows": [asdict(row) for row in rows]}
     (arguments.out / "benchmarks.json").write_text(json.dumps(record, indent=1) + "\n")
     draw(rows, arguments.out / "benchmarks.png")
+    bandwidth = record["gigabytes_per_second"]
+    draw_roofline(rows, bandwidth, arguments.out / "roofline.png")
 
 
 main()

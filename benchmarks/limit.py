@@ -1,4 +1,4 @@
-"""The multiply-add limit of one core: a kernel that touches registers only."""
+"""The limits of one core: of multiply-adds in registers, and of its memory."""
 
 import time
 
@@ -58,3 +58,15 @@ def gflops_of_one_run(dtype):
     _run(x, N_STEPS)
     seconds = time.perf_counter() - start
     return 2 * N_CHAINS * lanes_of(dtype) * N_STEPS / seconds / 1e9
+
+
+def gigabytes_per_second():
+    """Return the median rate of a copy on one core, of bytes read and written."""
+    source = np.zeros(2**25, np.float64)
+    target = np.zeros_like(source)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        np.copyto(target, source)
+        seconds.append(time.perf_counter() - start)
+    return 2 * source.nbytes / sorted(seconds)[2] / 1e9

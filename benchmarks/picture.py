@@ -1,4 +1,4 @@
-"""The table as one picture: sklstm's share of the limit, and ratios to the peers."""
+"""The table as pictures: ratios to the peers, and training steps under a roofline."""
 
 import matplotlib.pyplot as plt
 
@@ -34,3 +34,38 @@ def draw(rows, path):
 
 def _label(row):
     return f"{row.what} ({row.case}), {row.peer}"
+
+
+def draw_roofline(rows, bandwidth, path):
+    """Write a PNG: GFLOP/s of training steps on one thread, against their intensity.
+
+    The intensity is how many operations there are for each byte of what the way
+    forward keeps for the way back. No point lies above the roof: the multiply-add
+    limit, and for low intensities what the memory (`bandwidth` in GB/s) lets through.
+    """
+    rows = [row for row in rows if row.traffic and row.n_threads == 1]
+    rows = [row for row in rows if "float64" not in row.what]
+    if not rows:
+        return
+    limit = sorted(row.limit for row in rows)[len(rows) // 2]
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    ends = [2, limit / bandwidth, 300]
+    axes.plot(ends, [2 * bandwidth, limit, limit], color="black", linewidth=1)
+    axes.text(40, limit * 1.04, f"multiply-adds: {limit:.0f} GFLOP/s", fontsize=8)
+    axes.text(
+        ends[1] * 0.6, ends[1] * 0.5 * bandwidth, f"memory: {bandwidth:.0f} GB/s",
+        ha="right", fontsize=8,
+    )  # fmt: skip
+    for row in rows:
+        intensity = row.operations / row.traffic
+        (points,) = axes.plot(intensity, row.gflops, "o", label=row.case)
+        axes.plot(
+            intensity, row.operations / row.theirs / 1e9, "x", color=points.get_color()
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("operations for each byte kept for the way back")
+    axes.set_ylabel("GFLOP/s, one thread (dots: sklstm, crosses: PyTorch)")
+    axes.legend(title="batch, steps, channels, units", fontsize=7, title_fontsize=7)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)

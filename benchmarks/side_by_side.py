@@ -28,6 +28,8 @@ class Row:
     limit : float, optional
         The multiply-add limit of one core, in GFLOP/s, measured in between.
     unit : {"s", "MiB"}
+    traffic : float, optional
+        Bytes that are written for the way back and read again.
     """
 
     what: str
@@ -39,6 +41,7 @@ class Row:
     operations: float | None = None
     limit: float | None = None
     unit: str = "s"
+    traffic: float | None = None
 
     @property
     def ratio(self):
@@ -82,10 +85,13 @@ def in_turn(sides, repeats, *, dtype=np.float32):
     return medians, statistics.median(limits)
 
 
-def rows(what, case, n_threads, medians, limit=None, operations=None):
+def rows(what, case, n_threads, medians, limit=None, operations=None, traffic=None):
     """Return a `Row` for each peer; the first of `medians` is sklstm's."""
     (_, seconds), *peers = medians.items()
     return [
-        Row(what, case, n_threads, seconds, peer, peer_seconds, operations, limit)
+        Row(
+            what, case, n_threads, seconds, peer, peer_seconds, operations, limit,
+            traffic=traffic,
+        )
         for peer, peer_seconds in peers
-    ]
+    ]  # fmt: skip

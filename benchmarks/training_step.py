@@ -37,6 +37,21 @@ def operations(batch, steps, channels, hidden, n_layers, n_directions):
     return total * batch * steps
 
 
+def traffic(batch, steps, channels, hidden, n_layers, n_directions, itemsize=4):
+    """Return the bytes of what the way forward keeps, written once and read twice.
+
+    For each step the input, a one and the hidden state, four gates, the cell state and
+    its tanh. The way back reads gates and states for the cells, and gates and inputs
+    for the weights' gradient.
+    """
+    total = 0
+    n_inputs = channels
+    for _ in range(n_layers):
+        total += n_directions * (n_inputs + 1 + 7 * hidden)
+        n_inputs = hidden * n_directions
+    return 3 * itemsize * total * batch * steps
+
+
 def case_name(case):
     """Return sizes as the table has them."""
     batch, steps, channels, hidden, n_layers, n_directions = case
@@ -136,7 +151,10 @@ def measure(case, n_threads, repeats, dtype=np.float32):
     what = "training step" if case in SHALLOW else "deep training step"
     if dtype == np.float64:
         what += ", float64"
-    return rows(what, case_name(case), n_threads, medians, limit, operations(*case))
+    return rows(
+        what, case_name(case), n_threads, medians, limit, operations(*case),
+        traffic(*case, itemsize=np.dtype(dtype).itemsize),
+    )  # fmt: skip
 
 
 def measure_all(n_threads, quick):
