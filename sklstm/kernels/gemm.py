@@ -50,17 +50,19 @@ class Panels(NamedTuple):
     row: int
 
 
-def _make_tile(n_rows, n_vectors):
-    """Return ``tile``: `n_rows` rows of A by `n_vectors` vectors of the columns of B.
+def _make_tile(heights, n_vectors):
+    """Return ``tile``: some rows of A by `n_vectors` vectors of the columns of B.
 
-    The sums stay in registers over all of k. With 4 x 4, 6 x 4 and 8 x 2 sums on
-    AVX-512, LLVM's code reaches 93 to 98 % of the multiply-add limit.
+    The sums stay in registers over all of k. How many rows is chosen at run time, one
+    of `heights`. With at least 8 sums on AVX-512, LLVM's code reaches 93 to 98 % of the
+    multiply-add limit.
     """
 
     def tile(
-        accumulate, k, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row
-    ):
-        rows = np.arange(n_rows)[:, None]
+        height, accumulate, k, a, a_start, a_row, a_col, b, b_start, b_row,
+        c, c_start, c_row,
+    ):  # fmt: skip
+        rows = np.arange(height)[:, None]
         columns = np.arange(n_vectors * lanes(b))
         out = c_start + rows * c_row + columns
         total = c[out] if accumulate else np.zeros(out.shape, c.dtype)
@@ -70,50 +72,63 @@ def _make_tile(n_rows, n_vectors):
         c[out] = total
 
     def emit(context, builder, sig, args):
-        accumulate, k, a, a_start, a_row, a_col, b, b_start, b_row = args[:9]
-        kind = sig.args[9].dtype
+        height, *args = args
+        kind = sig.args[10].dtype
         vector = context.get_value_type(VectorType(kind))
-        align = kind.bitwidth // 8
-        # A pointer for each row of A, hidden from LLVM, which else goes from row to
-        # row by additions: 42 instead of 37 instructions for 24 multiply-adds.
-        a_first = builder.gep(a, [a_start])
-        a_rows = [
-            opaque(builder, builder.gep(a_first, [builder.mul(a_row, k.type(row))]))
-            for row in range(n_rows)
-        ]
-        b_first = builder.gep(b, [b_start])
-
-        def vectors_at(base, place):
-            """Return pointers to a row of vectors."""
-            first = builder.bitcast(builder.gep(base, [place]), vector.as_pointer())
-            return [builder.gep(first, [k.type(j)]) for j in range(n_vectors)]
-
-        def multiply_add(i, totals):
-            """Add column i of A times row i of B."""
-            columns = [
-                builder.load(column, align=align)
-                for column in vectors_at(b_first, builder.mul(i, b_row))
-            ]
-            place = builder.mul(i, a_col)
-            for row, sums in zip(a_rows, totals, strict=True):
-                value = builder.load(builder.gep(row, [place]))
-                value = splat_value(builder, value, vector)
-                yield [
-                    call_intrinsic(builder, "llvm.fmuladd", vector, [value, *pair])
-                    for pair in zip(columns, sums, strict=True)
-                ]
-
-        c, c_start, c_row = args[9:]
-        c_first = builder.gep(c, [c_start])
-        out = [
-            vectors_at(c_first, builder.mul(c_row, k.type(row)))
-            for row in range(n_rows)
-        ]
-        _emit_sums(builder, accumulate, k, out, align, multiply_add)
+        done = builder.append_basic_block("done")
+        switch = builder.switch(height, done)
+        for n_rows in heights:
+            block = builder.append_basic_block(f"rows_{n_rows}")
+            switch.add_case(height.type(n_rows), block)
+            builder.position_at_end(block)
+            _emit_tile(builder, n_rows, n_vectors, vector, kind.bitwidth // 8, *args)
+            builder.branch(done)
+        builder.position_at_end(done)
         return context.get_dummy_value()
 
     _let_kernels_call(tile, emit)
     return tile
+
+
+def _emit_tile(
+    builder, n_rows, n_vectors, vector, align,
+    accumulate, k, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row,
+):  # fmt: skip
+    """Build the tile of `n_rows` rows."""
+    # A pointer for each row of A, hidden from LLVM, which else goes from row to row by
+    # additions: 42 instead of 37 instructions for 24 multiply-adds.
+    a_first = builder.gep(a, [a_start])
+    a_rows = [
+        opaque(builder, builder.gep(a_first, [builder.mul(a_row, k.type(row))]))
+        for row in range(n_rows)
+    ]
+    b_first = builder.gep(b, [b_start])
+    c_first = builder.gep(c, [c_start])
+
+    def vectors_at(base, place):
+        """Return pointers to a row of vectors."""
+        first = builder.bitcast(builder.gep(base, [place]), vector.as_pointer())
+        return [builder.gep(first, [k.type(j)]) for j in range(n_vectors)]
+
+    def multiply_add(i, totals):
+        """Add column i of A times row i of B."""
+        columns = [
+            builder.load(column, align=align)
+            for column in vectors_at(b_first, builder.mul(i, b_row))
+        ]
+        place = builder.mul(i, a_col)
+        for row, sums in zip(a_rows, totals, strict=True):
+            value = builder.load(builder.gep(row, [place]))
+            value = splat_value(builder, value, vector)
+            yield [
+                call_intrinsic(builder, "llvm.fmuladd", vector, [value, *pair])
+                for pair in zip(columns, sums, strict=True)
+            ]
+
+    out = [
+        vectors_at(c_first, builder.mul(c_row, k.type(row))) for row in range(n_rows)
+    ]
+    _emit_sums(builder, accumulate, k, out, align, multiply_add)
 
 
 def _emit_sums(builder, accumulate, k, out, align, multiply_add):
@@ -159,8 +174,8 @@ def _let_kernels_call(tile, emit):
     @type_callable(tile)
     def _type_tile(context):
         def typer(
-            accumulate, k, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start,
-            c_row,
+            height, accumulate, k, a, a_start, a_row, a_col, b, b_start, b_row, c,
+            c_start, c_row,
         ):  # fmt: skip
             return types.none
 
@@ -169,54 +184,38 @@ def _let_kernels_call(tile, emit):
     number = types.Integer
     array = types.CPointer
     kinds = (array, number, number, number, array, number, number, array)
-    lower_builtin(tile, types.Boolean, number, *kinds, number, number)(emit)
+    lower_builtin(tile, number, types.Boolean, number, *kinds, number, number)(emit)
 
 
-def _make_stripe(n_vectors, heights):
+def _make_stripe(heights, n_vectors):
     """Return ``stripe``: all rows of A by `n_vectors` vectors of the columns of B."""
-    highest = heights[0]
-    tile_high, tile_4, tile_2, tile_1 = (_make_tile(h, n_vectors) for h in heights)
+    tile = _make_tile(heights, n_vectors)
+    highest, even_above = heights[-1], 6 if 5 in heights else 4
 
     @inner
     def stripe(accumulate, m, k, a, b, b_start, b_row, c, c_start, c_row):
         row = 0
         while row < m:
-            left = m - row
-            a_start = a.start + row * a.row
-            c_place = c_start + row * c_row
-            # Eight rows are better cut 4 + 4 than 6 + 2.
-            if left >= highest and (left != 8 or highest == 8):
-                tile_high(
-                    accumulate, k, a.values, a_start, a.row, a.col,
-                    b, b_start, b_row, c, c_place, c_row,
-                )  # fmt: skip
-                row += highest
-            elif left >= 4:
-                tile_4(
-                    accumulate, k, a.values, a_start, a.row, a.col,
-                    b, b_start, b_row, c, c_place, c_row,
-                )  # fmt: skip
-                row += 4
-            elif left >= 2:
-                tile_2(
-                    accumulate, k, a.values, a_start, a.row, a.col,
-                    b, b_start, b_row, c, c_place, c_row,
-                )  # fmt: skip
-                row += 2
-            else:
-                tile_1(
-                    accumulate, k, a.values, a_start, a.row, a.col,
-                    b, b_start, b_row, c, c_place, c_row,
-                )  # fmt: skip
-                row += 1
+            # Rows are cut as evenly as can be: 7 = 4 + 3, for in a tile of one row
+            # each multiply-add waits for the one before.
+            n_tiles = (m - row + highest - 1) // highest
+            height = (m - row + n_tiles - 1) // n_tiles
+            if height > even_above:
+                height -= height % 2
+            tile(
+                height, accumulate, k, a.values, a.start + row * a.row, a.row, a.col,
+                b, b_start, b_row, c, c_start + row * c_row, c_row,
+            )  # fmt: skip
+            row += height
 
     return stripe
 
 
 _WIDEST = 4 if N_REGISTERS == 32 else 2
-_stripe_widest = _make_stripe(_WIDEST, (6, 4, 2, 1))
-_stripe_2 = _make_stripe(2, (8, 4, 2, 1)) if _WIDEST == 4 else _stripe_widest
-_stripe_1 = _make_stripe(1, (8, 4, 2, 1))
+_HIGH = (1, 2, 3, 4, 6, 8)
+_stripe_2 = _make_stripe(_HIGH if _WIDEST == 4 else (1, 2, 3, 4, 5, 6), 2)
+_stripe_widest = _make_stripe((1, 2, 3, 4, 5, 6), 4) if _WIDEST == 4 else _stripe_2
+_stripe_1 = _make_stripe(_HIGH, 1)
 
 
 @out_of_line("iiii piii piii piii")
