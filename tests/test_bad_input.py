@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
+from sparse_cube import sparse_cube
 
 from sklstm import LSTMClassifier, LSTMRegressor
 
@@ -316,7 +317,7 @@ BAD_X = {
         TypeError,
         r"sample 0 of X is sparse, but dense data is required: use .toarray\(\)",
     ),
-    "sparse, 3-D": ("3-D", sparse.coo_array(CUBE), TypeError, "Sparse data .* X"),
+    "sparse, 3-D": ("3-D", sparse_cube(CUBE), TypeError, "Sparse data .* X"),
     "sparse columns, rows": (
         "rows",
         pd.DataFrame(TABLE).astype(pd.SparseDtype(float, 0.0)),

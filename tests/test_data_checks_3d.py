@@ -25,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.utils.validation import check_is_fitted
+from sparse_cube import sparse_cube
 
 from sklstm import LSTMClassifier, LSTMRegressor
 
@@ -344,7 +345,7 @@ def test_complex_x_is_refused(estimator, form):
 @pytest.mark.parametrize("container", [sparse.csr_array, sparse.csr_matrix])
 def test_sparse_x_is_refused(estimator, form, container):
     X, y = make_data(estimator, form)
-    X = [container(x) for x in X] if form == "ragged" else sparse.coo_array(X)
+    X = [container(x) for x in X] if form == "ragged" else sparse_cube(X)
     with pytest.raises(TypeError, match=r"X.*dense data is required"):
         estimator(**SMALL).fit(X, y)
 

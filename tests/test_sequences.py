@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 from sklearn.utils.validation import check_is_fitted
+from sparse_cube import sparse_cube
 
 from sklstm._sequences import Sequences, validate_sequences
 
@@ -629,7 +630,7 @@ REFUSED = {
     "complex ragged": ([A[0] + 1j], ValueError, "Complex data not supported: sample 0"),
     "records": ([np.zeros(3, dtype="f4,f4")], ValueError, "sample 0 of X holds"),
     "sparse": (sparse.csr_array(A[0]), TypeError, "Sparse data was passed for X"),
-    "sparse 3-D": (sparse.coo_array(A), TypeError, "Sparse data was passed for X"),
+    "sparse 3-D": (sparse_cube(A), TypeError, "Sparse data was passed for X"),
     "sparse matrices": ([sparse.eye(3)], TypeError, "sample 0 of X is sparse"),
     "sparse arrays": ([A[0], sparse.eye_array(3)], TypeError, "sample 1 of X is spars"),
     "masked 2-D": (np.ma.masked_less(A[0], 0.0), ValueError, "masked values"),
