@@ -52,10 +52,7 @@ def draw_roofline(rows, bandwidth, path):
     ends = [2, limit / bandwidth, 300]
     axes.plot(ends, [2 * bandwidth, limit, limit], color="black", linewidth=1)
     axes.text(40, limit * 1.04, f"multiply-adds: {limit:.0f} GFLOP/s", fontsize=8)
-    axes.text(
-        ends[1] * 0.6, ends[1] * 0.5 * bandwidth, f"memory: {bandwidth:.0f} GB/s",
-        ha="right", fontsize=8,
-    )  # fmt: skip
+    axes.text(ends[1] * 0.8, ends[1] * 0.7 * bandwidth, f"memory: {bandwidth:.0f} GB/s")
     for row in rows:
         intensity = row.operations / row.traffic
         (points,) = axes.plot(intensity, row.gflops, "o", label=row.case)
@@ -64,6 +61,10 @@ def draw_roofline(rows, bandwidth, path):
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_yticks([20, 50, 100, 200])
+    axes.yaxis.set_minor_formatter("")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
     axes.set_xlabel("operations for each byte kept for the way back")
     axes.set_ylabel("GFLOP/s, one thread (dots: sklstm, crosses: PyTorch)")
     axes.legend(title="batch, steps, channels, units", fontsize=7, title_fontsize=7)
