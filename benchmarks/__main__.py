@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks import (
     fit,
@@ -114,6 +115,7 @@ def main():
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--out", type=Path, default=Path("benchmarks-out"))
     arguments = parser.parse_args()
+    torch.set_flush_denormal(True)  # as our kernels do
     print(HEADER)
     rows = []
     for name in arguments.only:

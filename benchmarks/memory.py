@@ -72,7 +72,7 @@ def formula(method, n_samples, n_steps, n_channels, hidden, batch_size):
 
     As the guide has it: for each step of a shard of 16 sequences its inputs, a one and
     the hidden state, four gates, the cell state and its tanh; for each shard of a
-    minibatch, up to 32, a gradient.
+    minibatch, up to 32, a gradient. A prediction keeps one step of a shard.
     """
     n_parameters = 4 * hidden * (n_channels + 1 + hidden)
     if method == "predict":

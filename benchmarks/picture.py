@@ -40,8 +40,9 @@ def draw_roofline(rows, bandwidth, path):
     """Write a PNG: GFLOP/s of training steps on one thread, against their intensity.
 
     The intensity is how many operations there are for each byte of what the way
-    forward keeps for the way back. No point lies above the roof: the multiply-add
-    limit, and for low intensities what the memory (`bandwidth` in GB/s) lets through.
+    forward keeps for the way back. The roof is the multiply-add limit, and for low
+    intensities what the memory (`bandwidth` in GB/s) lets through, which only what
+    stays in a cache can exceed.
     """
     rows = [row for row in rows if row.traffic and row.n_threads == 1]
     rows = [row for row in rows if "float64" not in row.what]

@@ -286,8 +286,8 @@ class BaseLSTM(
         Returns
         -------
         stream : Stream
-            With `predict`, for a classifier `predict_proba`, `reset`, `get_state` and
-            `set_state`.
+            With `predict`, for a classifier `predict_proba` and `predict_log_proba`,
+            `reset`, `get_state` and `set_state`.
 
         Raises
         ------
@@ -316,10 +316,10 @@ class BaseLSTM(
         n_channels = fitted._network.n_channels
         parameters = fitted._parameters
         engine = fitted._engine(n_threads=1)  # so that no thread outlives the stream
-        if self.window is None:
+        if fitted.window is None:
             steps = RunningSteps(engine, parameters, n_series)
         else:
-            steps = LastSteps(engine, parameters, n_series, n_channels, self.window)
+            steps = LastSteps(engine, parameters, n_series, n_channels, fitted.window)
         return Stream(steps, fitted._targets, n_series, n_channels)
 
     @property

@@ -16,7 +16,7 @@ class Stream:
     Made by the `stream` method of a fitted estimator. After each step the prediction
     is, to the last bit, what the estimator predicts for all the steps so far (with
     `window`, for the last `window` of them). Keeps the weights that the estimator had
-    when the stream was made.
+    when the stream was made. To be used from one thread at a time.
 
     Attributes
     ----------
@@ -117,25 +117,19 @@ class Stream:
         Raises
         ------
         ValueError
-            If an entry is missing, unknown, of another shape or not finite.
+            If an entry is missing, unknown, of another shape or not finite, or a number
+            of steps is impossible.
         """
         own = self._steps.state()
         if set(state) != set(own):
             raise ValueError(f"state has entries {sorted(state)}, expected {[*own]}.")
-        new = {name: np.asarray(value) for name, value in state.items()}
-        for name, kept in own.items():
-            if new[name].shape != kept.shape:
-                raise ValueError(
-                    f"state[{name!r}] has shape {new[name].shape}, expected "
-                    f"{kept.shape}."
-                )
-            if not np.isfinite(new[name]).all():
-                raise ValueError(f"state[{name!r}] is not finite.")
+        new = {name: _like(kept, state[name], name) for name, kept in own.items()}
+        self._steps.refuse_impossible(new)
         for name, kept in own.items():
             kept[...] = new[name]
 
     def _advance(self, x):
-        x = np.ascontiguousarray(x, self._steps.dtype)
+        x = np.require(x, self._steps.dtype, ["C_CONTIGUOUS", "ALIGNED"])
         if x.shape != (self.n_series, self.n_channels):
             if self.n_series != 1 or x.shape != (self.n_channels,):
                 raise ValueError(
@@ -153,6 +147,22 @@ class Stream:
         return raw
 
 
+def _like(kept, value, name):
+    """Return an entry of a state as an array like that which is kept."""
+    value = np.asarray(value)
+    if value.shape != kept.shape:
+        raise ValueError(
+            f"state[{name!r}] has shape {value.shape}, expected {kept.shape}."
+        )
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused
+        new = value.astype(kept.dtype)
+    if not np.isfinite(new).all():
+        raise ValueError(f"state[{name!r}] is not finite in {kept.dtype}.")
+    if new.dtype.kind == "i" and not (new == value).all():
+        raise ValueError(f"state[{name!r}] must be whole numbers.")
+    return new
+
+
 class RunningSteps:
     """Steps of which only the state that they lead to is kept."""
 
@@ -160,6 +170,9 @@ class RunningSteps:
         self.dtype = parameters.dtype
         self._stream = engine.stream(parameters, n_series)
         self.step = self._stream.step
+
+    def refuse_impossible(self, state):
+        """Any finite state is possible."""
 
     def state(self):
         """Return views of the states, by name."""
@@ -192,6 +205,14 @@ class LastSteps:
         values = self._steps.reshape(-1, n_channels)
         sequences = Sequences(values, starts, self._n_steps)
         return self._engine.predict(self._parameters, sequences), -1
+
+    def refuse_impossible(self, state):
+        """Refuse more steps than are kept, or less than none."""
+        window = self._steps.shape[1]
+        if not np.isin(state["n_steps"], range(window + 1)).all():
+            raise ValueError(
+                f"state['n_steps'] must be from 0 to {window}: got {state['n_steps']}."
+            )
 
     def state(self):
         """Return views of the steps and of how many there are, by name."""

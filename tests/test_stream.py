@@ -171,6 +171,30 @@ def test_state_that_does_not_fit_is_refused(change, message):
         stream.set_state(state)
 
 
+@pytest.mark.parametrize("n_steps", [-1, 5, 2**62, 1.5])
+def test_number_of_steps_that_cannot_be_is_refused(n_steps):
+    stream = windowed(window=4).stream(2)
+    state = stream.get_state() | {"n_steps": np.array([2, n_steps])}
+    with pytest.raises(ValueError, match="'n_steps'"):
+        stream.set_state(state)
+
+
+def test_state_beyond_float32_is_refused():
+    stream = regressor().stream()
+    state = stream.get_state()
+    state["c_l0"] = np.full((1, 64), 1e300)
+    with pytest.raises(ValueError, match=r"'c_l0'.*not finite in float32"):
+        stream.set_state(state)
+
+
+def test_read_only_step_is_a_step_like_any_other():
+    estimator = regressor()
+    step = sequences(1)[0, :1].astype(np.float32)
+    ref = estimator.stream().predict(step)
+    step.flags.writeable = False
+    assert_array_equal(estimator.stream().predict(step), ref)
+
+
 @pytest.mark.parametrize("make", [regressor, windowed])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_step_that_is_not_finite_is_refused_and_not_taken(make, value):

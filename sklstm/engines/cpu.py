@@ -232,7 +232,7 @@ class CPUStream:
             if there is none.
         """
         raw = np.empty((self._n_series, self._network.n_outputs), self._state.dtype)
-        return raw, advance(*self._weights, x, *self._rest, raw)
+        return raw, advance(*self._weights, _read_only(x), *self._rest, raw)
 
     def states(self):
         """Return views of the states of each layer, ``[(h, c), ...]``."""

@@ -24,7 +24,6 @@ class Crew:
 
     def __init__(self, n_threads):
         self._n_threads = n_threads
-        self._finished = SimpleQueue()
         self._calls = []  # of the threads started so far
         # How often each thread has been given work, and how often it has ended it.
         self._posted = np.zeros(n_threads, np.int64)
@@ -50,15 +49,17 @@ class Crew:
         n_helpers = min(n, self._n_threads) - 1
         while len(self._calls) < n_helpers:
             self._start_thread()
+        # Of this run alone: what an interrupt leaves behind is no later run's.
+        finished = SimpleQueue()
         for thread in range(1, n_helpers + 1):
-            self._calls[thread - 1].put(work)
+            self._calls[thread - 1].put((work, finished))
             self._posted[thread] += 1
         try:
             work(0)
         finally:
             for thread in range(1, n_helpers + 1):
                 wait_for(self._ended, thread, self._posted[thread])
-            errors = [self._finished.get() for _ in range(n_helpers)]
+            errors = [finished.get() for _ in range(n_helpers)]
         for error in errors:
             if error is not None:
                 raise error
@@ -71,19 +72,20 @@ class Crew:
 
     def _start_thread(self):
         calls = SimpleQueue()
-        self._calls.append(calls)
-        arguments = len(self._calls), calls
+        arguments = len(self._calls) + 1, calls
         threading.Thread(target=self._serve, args=arguments, daemon=True).start()
+        self._calls.append(calls)  # not before it has started
 
     def _serve(self, thread, calls):
         n_calls = 0
-        while (work := calls.get()) is not None:
+        while (call := calls.get()) is not None:
+            work, finished = call
             n_calls += 1
             try:
                 work(thread)
             except BaseException as error:
-                self._finished.put(error)
+                finished.put(error)
             else:
-                self._finished.put(None)
+                finished.put(None)
             self._ended[thread] = n_calls
             wait_for(self._posted, thread, n_calls + 1)

@@ -5,7 +5,15 @@ import functools
 import numpy as np
 
 from sklstm.kernels import entry_point, inner
-from sklstm.kernels.simd import lanes, load_part, pointer, sqrt, store_part
+from sklstm.kernels.simd import (
+    flush_denormals,
+    lanes,
+    load_part,
+    pointer,
+    restore_denormals,
+    sqrt,
+    store_part,
+)
 
 
 @entry_point
@@ -53,6 +61,7 @@ def adam(version):
             constants[5], constants[6],
         )  # fmt: skip
         width = lanes(theta)
+        mode = flush_denormals()
         for i in range(0, len(parameters), width):
             n = len(parameters) - i if len(parameters) - i < width else width
             g_i = load_part(g, i, n)
@@ -62,5 +71,6 @@ def adam(version):
             store_part(theta, i, load_part(theta, i, n) - step, n)
             store_part(m, i, m_i, n)
             store_part(v, i, v_i, n)
+        restore_denormals(mode)
 
     return adam

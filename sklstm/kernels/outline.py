@@ -7,6 +7,7 @@ its callers only know its symbol.
 """
 
 import functools
+import threading
 
 import llvmlite.binding as llvm
 from llvmlite import ir
@@ -19,6 +20,7 @@ from sklstm.kernels import KERNEL_VERSION, compile_cached
 from sklstm.kernels.simd import IN_PYTHON
 
 _SYMBOLS = []
+_LOCK = threading.Lock()
 
 
 def out_of_line(arguments):
@@ -51,8 +53,9 @@ def out_of_line(arguments):
 def ready(dtype):
     """Compile all out-of-line kernels for pointers to `dtype`, or load them."""
     if not IN_PYTHON:
-        for symbol in _SYMBOLS:
-            symbol(from_dtype(dtype))
+        with _LOCK:
+            for symbol in _SYMBOLS:
+                symbol(from_dtype(dtype))
 
 
 def _symbol_of(kernel, arguments):

@@ -113,7 +113,10 @@ def pointer(array):
 
 @type_callable(pointer)
 def _type_pointer(context):
-    return lambda array: types.CPointer(array.dtype)
+    def typer(array):
+        return types.CPointer(array.dtype) if array.layout == "C" else None
+
+    return typer
 
 
 @lower_builtin(pointer, types.Array)

@@ -6,7 +6,8 @@ from numba.extending import intrinsic
 from sklstm.kernels import entry_point
 from sklstm.kernels.simd import IN_PYTHON, ON_X86
 
-# A pause is 40 to 140 cycles: so long a wait is 50 to 100 us.
+# A pause is 40 to 140 cycles of an x86 processor: so long a wait is 30 to 100 us there,
+# and a few elsewhere, where there is no pause.
 MOST_PAUSES = 2000
 # Pauses after the news: whoever brought it holds the interpreter's lock for a little
 # longer, and to ask for a lock that is taken is to go to sleep.
@@ -42,7 +43,7 @@ else:
     @entry_point
     def wait_for(version):
         def wait_for(counts, place, count):
-            """Wait until ``counts[place] >= count``, or for about 100 us.
+            """Wait until ``counts[place] >= count``, or for up to 100 us.
 
             Parameters
             ----------
