@@ -47,6 +47,8 @@ class Stream:
         ------
         ValueError
             If `x` has another shape or is not finite. The step then is not taken.
+        TypeError
+            If `x` does not hold real numbers.
         """
         return self._targets.decode(self._advance(x))
 
@@ -129,7 +131,7 @@ class Stream:
             kept[...] = new[name]
 
     def _advance(self, x):
-        x = np.require(x, self._steps.dtype, ["C_CONTIGUOUS", "ALIGNED"])
+        x = _real("x", x, self._steps.dtype)
         if x.shape != (self.n_series, self.n_channels):
             if self.n_series != 1 or x.shape != (self.n_channels,):
                 raise ValueError(
@@ -147,6 +149,17 @@ class Stream:
         return raw
 
 
+def _real(name, value, dtype):
+    """Return real numbers as an array that the kernel can read."""
+    value = np.asarray(value)
+    if value.dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {value.dtype}: expected real numbers.")
+    if value.dtype == dtype:
+        return np.require(value, None, ["C_CONTIGUOUS", "ALIGNED"])
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused
+        return value.astype(dtype, order="C")
+
+
 def _like(kept, value, name):
     """Return an entry of a state as an array like that which is kept."""
     value = np.asarray(value)
@@ -154,8 +167,7 @@ def _like(kept, value, name):
         raise ValueError(
             f"state[{name!r}] has shape {value.shape}, expected {kept.shape}."
         )
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused
-        new = value.astype(kept.dtype)
+    new = _real(f"state[{name!r}]", value, kept.dtype)
     if not np.isfinite(new).all():
         raise ValueError(f"state[{name!r}] is not finite in {kept.dtype}.")
     if new.dtype.kind == "i" and not (new == value).all():

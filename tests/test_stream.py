@@ -208,6 +208,18 @@ def test_step_that_is_not_finite_is_refused_and_not_taken(make, value):
     assert_array_equal(stream.predict(X[:, 1]), other.predict(X[:, 1]))
 
 
+@pytest.mark.parametrize("make", [regressor, windowed])
+def test_step_beyond_float32_is_refused(make):
+    with pytest.raises(ValueError, match="not a finite float32: series 0, channel 1"):
+        make().stream().predict([1.0, 1e300, 1.0])
+
+
+@pytest.mark.parametrize("step", [["1", "2", "3"], [1j, 2, 3], [None, 2, 3]])
+def test_step_that_is_not_of_real_numbers_is_refused(step):
+    with pytest.raises(TypeError, match="x has dtype"):
+        regressor().stream().predict(step)
+
+
 @pytest.mark.parametrize(
     ("n_series", "shape"), [(1, (2,)), (1, (2, 3)), (3, (3,)), (3, (3, 1, 3))]
 )

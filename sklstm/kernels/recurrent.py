@@ -2,6 +2,21 @@
 
 Row ``offset[t] + b`` is step t of sequence b (see `shard`). The backward direction
 reads each sequence from its own end, in rows of the same shape.
+
+What the functions take, all of it the caller's:
+
+layers, places : pointer to int64
+    Read: the table of all layers, and the places of their regions (see `layout`).
+e, direction, n_directions : int
+    The layer in the table; which direction it is, of how many.
+packed, gradient : pointer
+    The packed weights, read; their gradient, added to.
+values, starts, lengths, n : pointer, pointer to int64 (twice), int
+    Read: the shard, n sequences, the longest first.
+offset : pointer to int64
+    Read: the row at which each step begins, and after the last step how many.
+work : pointer
+    Read and written: the regions of all layers.
 """
 
 from sklstm.kernels import inner
