@@ -25,9 +25,10 @@ from sklstm.kernels.simd import (
 )
 
 PANEL = 4  # vectors in a row of a panel
-# Rows of a panel that all rows of A meet before the next ones are read: 128 rows of
-# 4 x 64 bytes are 32 KiB, which leaves room in an L1 cache of 48 KiB.
-K_BLOCK = 128
+# Rows of a panel that all rows of A meet before the next ones are read: 64 rows of
+# 4 x 64 bytes are 16 KiB, a third of an L1 cache of 48 KiB. With 128, and a hyperthread
+# beside that wants the cache too, a training step takes 2 to 9 % longer.
+K_BLOCK = 64
 
 OVERWRITE, ADD = np.intp(0), np.intp(1)  # what `gemm` does to C
 
