@@ -139,12 +139,12 @@ class Stream:
                     f"({self.n_series}, {self.n_channels})."
                 )
             x = x.reshape(1, -1)
-        raw, first_bad = self._steps.step(x)
-        if first_bad >= 0:
-            channel = int(np.argmin(np.isfinite(x[first_bad])))
+        raw, finite = self._steps.step(x)
+        if not finite:
+            series, channel = np.argwhere(~np.isfinite(x))[0]
             raise ValueError(
-                f"x[{first_bad}, {channel}] = {x[first_bad, channel]} is not a finite "
-                f"{x.dtype}: series {first_bad}, channel {channel}."
+                f"x[{series}, {channel}] = {x[series, channel]} is not a finite "
+                f"{x.dtype}: series {series}, channel {channel}."
             )
         return raw
 
@@ -206,9 +206,8 @@ class LastSteps:
 
     def step(self, x):
         """Take a step; see `CPUStream`."""
-        finite = np.isfinite(x).all(axis=1)
-        if not finite.all():
-            return None, int(np.argmin(finite))
+        if not np.isfinite(x).all():
+            return None, False
         n_series, window, n_channels = self._steps.shape
         self._steps[:, :-1] = self._steps[:, 1:]
         self._steps[:, -1] = x
@@ -216,7 +215,7 @@ class LastSteps:
         starts = np.arange(1, n_series + 1) * window - self._n_steps
         values = self._steps.reshape(-1, n_channels)
         sequences = Sequences(values, starts, self._n_steps)
-        return self._engine.predict(self._parameters, sequences), -1
+        return self._engine.predict(self._parameters, sequences), True
 
     def refuse_impossible(self, state):
         """Refuse more steps than are kept, or less than none."""

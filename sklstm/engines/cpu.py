@@ -51,10 +51,10 @@ class CPUEngine:
         }
         # What kernels take: the numbers that the records are made of.
         self._table = self._layers.view(np.int64)
-        self._packed = self._zeros(packed_size)
-        self._gradients = self._zeros((0, self._gradient_size))
+        self._packed = _zeros(packed_size, dtype)
+        self._gradients = _zeros((0, self._gradient_size), dtype)
         self._n_threads = min(n_threads, MAX_PARTS)
-        self._work = [self._zeros(0)] * self._n_threads
+        self._work = [_zeros(0, dtype)] * self._n_threads
         self._crew = Crew(self._n_threads)
 
     def __enter__(self):
@@ -86,7 +86,7 @@ class CPUEngine:
             weights = np.ones(len(sequences))
         n_parts = min(_n_shards(rows), MAX_PARTS)
         if len(self._gradients) < n_parts:
-            self._gradients = self._zeros((n_parts, self._gradient_size))
+            self._gradients = _zeros((n_parts, self._gradient_size), self._dtype)
         targets, weights = _read_only(targets), _read_only(weights)
         arguments = self._prepare(parameters, sequences, rows, way_back=True)
 
@@ -167,13 +167,12 @@ class CPUEngine:
         """Return a `CPUStream`, which takes single steps of `n_series` series."""
         pack(self._table, _read_only(parameters), self._packed)
         n = min(n_series, SHARD)
-        size = layout.workspace_size(self._sizes[False], n, n, n)
         return CPUStream(
             self._network,
             self._layers,
             self._sizes[False],
             self._packed,
-            self._zeros(size),
+            layout.workspace_size(self._sizes[False], n, n, n),
             self._offset(1),
             n_series,
         )
@@ -184,15 +183,8 @@ class CPUEngine:
 
     def _workspace(self, thread, size):
         if len(self._work[thread]) < size:
-            self._work[thread] = self._zeros(size)
+            self._work[thread] = _zeros(size, self._dtype)
         return self._work[thread]
-
-    def _zeros(self, shape):
-        """Return zeros that begin on a cache line, which no vector then straddles."""
-        n_bytes = int(np.prod(shape)) * self._dtype.itemsize
-        memory = np.zeros(n_bytes + 64, np.uint8)
-        start = -memory.ctypes.data % 64
-        return memory[start : start + n_bytes].view(self._dtype).reshape(shape)
 
 
 class CPUStream:
@@ -202,19 +194,24 @@ class CPUStream:
     ----------
     network : Network
         With one direction.
-    layers, sizes, packed, work, offset : array
+    layers, sizes, packed : array
         As the kernels take them.
+    n_scratch : int
+        Values of the workspace.
+    offset : array
+        As the kernels take it.
     n_series : int
     """
 
-    def __init__(self, network, layers, sizes, packed, work, offset, n_series):
+    def __init__(self, network, layers, sizes, packed, n_scratch, offset, n_series):
         self._network, self._n_series = network, n_series
+        self._rows = layers["n_unit_vectors"][: network.n_recurrent]
+        self._rows = self._rows * lanes_of(packed.dtype)
+        n_kept = 2 * n_series * int(self._rows.sum())
+        self._work = _zeros(n_kept + n_scratch, packed.dtype)
         self._weights = layers.view(np.int64), sizes, network.n_recurrent, packed
-        rows = layers["n_unit_vectors"][: network.n_recurrent] * lanes_of(packed.dtype)
-        self._state = np.zeros(2 * n_series * rows.sum(), packed.dtype)
-        starts, lengths = np.arange(SHARD), np.ones(SHARD, np.int64)
-        self._rest = starts, lengths, work, offset, self._state
-        self._rows = rows
+        one_step_each = np.arange(SHARD), np.ones(SHARD, np.int64)
+        self._rest = *one_step_each, n_kept, self._work, offset
 
     def step(self, x):
         """Take a step.
@@ -227,11 +224,10 @@ class CPUStream:
         Returns
         -------
         raw : array (n_series, n_outputs)
-        first_bad : int
-            The first series whose step is not finite, with which nothing is done; -1
-            if there is none.
+        finite : bool
+            Whether all of `x` is; if not, the step has not been taken.
         """
-        raw = np.empty((self._n_series, self._network.n_outputs), self._state.dtype)
+        raw = np.empty((self._n_series, self._network.n_outputs), self._work.dtype)
         return raw, advance(*self._weights, _read_only(x), *self._rest, raw)
 
     def states(self):
@@ -240,10 +236,18 @@ class CPUStream:
         shapes = zip(self._network.layers, self._rows, strict=False)
         for layer, row in shapes:
             stop = start + 2 * self._n_series * row
-            both = self._state[start:stop].reshape(2, self._n_series, row)
+            both = self._work[start:stop].reshape(2, self._n_series, row)
             views.append(tuple(both[:, :, : layer.n_units]))
             start = stop
         return views
+
+
+def _zeros(shape, dtype):
+    """Return zeros that begin on a cache line, which no vector then straddles."""
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(n_bytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 def _n_shards(samples):

@@ -175,9 +175,8 @@ def workspace_size(sizes, rows, steps, n):
 
 
 @inner
-def place_regions(n_layers, sizes, rows, steps, n, places):
-    """Write to `places` (n_layers, N_REGIONS) where each region begins."""
-    top = 0
+def place_regions(n_layers, sizes, rows, steps, n, places, top=0):
+    """Write to `places` (n_layers, N_REGIONS) where each region begins, from `top`."""
     for region in range(n_layers * N_REGIONS):
         places[region] = top
         size = offset_of(sizes, 4 * region)

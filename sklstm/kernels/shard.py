@@ -262,18 +262,9 @@ def predict_part(version):
 @entry_point
 def advance(version):
     def advance(
-        layers,
-        sizes,
-        n_recurrent,
-        packed,
-        values,
-        starts,
-        lengths,
-        work,
-        offset,
-        state,
-        output,
-    ):
+        layers, sizes, n_recurrent, packed, values, starts, lengths,
+        n_kept, work, offset, output,
+    ):  # fmt: skip
         """Take a step in all of some series, whose states are kept.
 
         Parameters as in `predict_part`, and:
@@ -282,27 +273,29 @@ def advance(version):
             Read: the step of each series.
         starts, lengths : array of int64 (SHARD,)
             Read: 0, 1, 2, ... and ones: each series has one step.
-        state : array (state_size * n_series,)
-            Read and written: for each layer the hidden states of all series, in whole
-            vectors, then the cell states.
+        n_kept : int
+            Values of the states.
+        work : array
+            The states, read and written: for each layer the hidden states of all
+            series, in whole vectors, then the cell states. Behind them scratch.
         output : array (n_series, n_outputs)
             Written: raw outputs.
 
         Returns
         -------
-        series : int
-            The first one with a value that is not finite, in which case nothing has
-            been done; else -1.
+        finite : bool
+            Whether all values are; if not, nothing has been done.
         """
         version  # noqa: B018
         n_series, n_channels = values.shape
-        for series in range(n_series):
-            for channel in range(n_channels):
-                if not math.isfinite(values[series, channel]):
-                    return series
+        n_bad = 0
+        for i in range(values.size):
+            n_bad += not math.isfinite(values.flat[i])
+        if n_bad > 0:
+            return False
         mode = flush_denormals()
         table, n_layers = pointer(layers), len(layers) // N_FIELDS
-        scratch, kept, rows = pointer(work), pointer(state), pointer(offset)
+        scratch, rows = pointer(work), pointer(offset)
         places = offset_of(rows, len(offset) - n_layers * N_REGIONS)
         out = places_of(places, n_layers - 1)
         row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
@@ -310,23 +303,20 @@ def advance(version):
             n = n_series - first if n_series - first < SHARD else SHARD
             shard = pointer(starts), pointer(lengths), n
             _find_rows(shard[1], n, rows)
-            place_regions(n_layers, pointer(sizes), n, n, n, places)
-            base = 0
+            place_regions(n_layers, pointer(sizes), n, n, n, places, n_kept)
+            states = 0
             for e in range(n_recurrent):
                 at = places_of(places, e)
                 h_row = layer_of(table, e)["n_unit_vectors"] * lanes(scratch)
-                h = base + first * h_row
-                c = h + n_series * h_row
-                copy(kept, h, scratch, at[H], n * h_row)
-                copy(kept, c, scratch, at[C0], n * h_row)
+                # The layer reads and writes the states where they are kept.
+                at[H] = states + first * h_row
+                at[C0] = at[C] = at[H] + n_series * h_row
                 recurrent_forward(
                     table, e, 0, 1, places, _FORGET, pointer(packed),
                     offset_of(pointer(values), first * n_channels), *shard, rows,
                     scratch,
                 )  # fmt: skip
-                copy(scratch, at[H], kept, h, n * h_row)
-                copy(scratch, at[C], kept, c, n * h_row)
-                base += 2 * n_series * h_row
+                states += 2 * n_series * h_row
             _pool(table, n_recurrent, 1, places, n, scratch)
             for e in range(n_recurrent, n_layers):
                 dense_forward(table, n_layers, e, places, n, pointer(packed), scratch)
@@ -334,6 +324,6 @@ def advance(version):
                 for j in range(output.shape[1]):
                     output[first + b, j] = scratch[out[GATES] + b * row + j]
         restore_denormals(mode)
-        return -1
+        return True
 
     return advance
