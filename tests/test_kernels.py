@@ -231,7 +231,7 @@ def test_forward_part_of_packed_weights_holds_each_weight_once(hidden, dtype):
     layers, packed_size, gradient_size = layer_table(network, dtype)
     parameters = np.arange(1, network.n_parameters + 1, dtype=dtype)
     packed = np.zeros(packed_size, dtype)
-    pack(layers.view(np.int64), parameters, packed)
+    pack(layers.view(np.int64), parameters, True, packed)
     gradient = np.zeros_like(parameters)
     # A gradient has the form of the forward part.
     forward = np.zeros((1, gradient_size), dtype)

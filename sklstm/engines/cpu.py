@@ -138,7 +138,7 @@ class CPUEngine:
                 f"X has {sequences.n_channels} channels, but the network takes "
                 f"{self._network.n_channels}."
             )
-        pack(self._table, _read_only(parameters), self._packed)
+        pack(self._table, _read_only(parameters), way_back, self._packed)
         samples = rows[np.argsort(-sequences.lengths[rows], kind="stable")]
         lengths = sequences.lengths[samples]
         n = min(len(lengths), SHARD)
@@ -165,7 +165,7 @@ class CPUEngine:
 
     def stream(self, parameters, n_series):
         """Return a `CPUStream`, which takes single steps of `n_series` series."""
-        pack(self._table, _read_only(parameters), self._packed)
+        pack(self._table, _read_only(parameters), False, self._packed)
         n = min(n_series, SHARD)
         return CPUStream(
             self._network,

@@ -8,7 +8,7 @@ from sklstm.kernels.simd import lanes, load, load_part, pointer, store_part, tra
 
 @entry_point
 def pack(version):
-    def pack(layers, parameters, packed):
+    def pack(layers, parameters, way_back, packed):
         """Write the packed form of the parameters.
 
         Parameters
@@ -17,6 +17,8 @@ def pack(version):
             Read: what the records of `layer_table` are made of.
         parameters : array (n_parameters,)
             Read.
+        way_back : bool
+            Whether to write what only gradients need, too.
         packed : array (packed_size,)
             Written, but for what fills the last vectors up: zeros from the start.
         """
@@ -26,12 +28,12 @@ def pack(version):
             layer = layer_of(pointer(layers), e)
             n_columns = layer["n_gates"] * layer["n_units"]
             _pack_forward(layer, source, target)
-            if layer["to_inputs"] >= 0:
+            if way_back and layer["to_inputs"] >= 0:
                 _pack_transposed(
                     layer, layer["n_inputs"], layer["input_panel_row"],
                     source, layer["parameters"], target, layer["to_inputs"],
                 )  # fmt: skip
-            if layer["to_hidden"] >= 0:
+            if way_back and layer["to_hidden"] >= 0:
                 hidden_rows = (layer["n_inputs"] + 1) * n_columns
                 _pack_transposed(
                     layer, layer["n_units"], layer["unit_panel_row"],
