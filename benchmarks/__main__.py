@@ -19,6 +19,7 @@ from benchmarks import (
     growth,
     memory,
     prediction,
+    processors,
     search,
     startup,
     streaming,
@@ -36,6 +37,7 @@ MODULES = {
     "search": search,
     "memory": memory,
     "growth": growth,
+    "processors": processors,
 }
 HEADER = (
     "| what | case | threads | sklstm | GFLOP/s | % of limit | peer | peer takes "

@@ -5,6 +5,8 @@ Row 3 has sequences of equal lengths, row 4 ragged ones, which PyTorch takes pac
 """
 
 import importlib.util
+import time
+from unittest import mock
 
 import numpy as np
 import skorch
@@ -13,12 +15,13 @@ from sklearn.utils._testing import ignore_warnings
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
 from benchmarks.data import load_sequences
-from benchmarks.side_by_side import in_turn, rows
+from benchmarks.side_by_side import Row, in_turn, rows
 from benchmarks.torch_lstm import TorchRegressor
 from benchmarks.training_step import operations
 from benchmarks.turbofan import load_engines
 from sklstm import LSTMRegressor
 from sklstm._network import Network
+from sklstm.engines import cpu
 
 N_EPOCHS = 5
 CASES = [  # samples, steps, channels, hidden, batch size
@@ -149,6 +152,41 @@ def measure(name, what, X, y, hidden, batch_size, n_threads, repeats):
     return rows(what, name, n_threads, medians, limit, counted)
 
 
+@ignore_warnings
+def outside_the_kernels(name, X, y, hidden, batch_size, repeats):
+    """Return how long a fit is outside the kernels of the network, and how long it is.
+
+    Outside are shuffling, gathering, the optimizer, and all of Python.
+    """
+    inside = 0.0
+
+    def timed(kernel):
+        def call(*arguments):
+            nonlocal inside
+            begin = time.perf_counter()
+            result = kernel(*arguments)
+            inside += time.perf_counter() - begin
+            return result
+
+        return call
+
+    seconds = []
+    for _ in range(repeats + 1):
+        inside = 0.0
+        with mock.patch.multiple(
+            cpu,
+            pack=timed(cpu.pack),
+            gradient_of_part=timed(cpu.gradient_of_part),
+            add_gradients=timed(cpu.add_gradients),
+        ):
+            begin = time.perf_counter()
+            ours(X, y, hidden, batch_size, 1)
+            total = time.perf_counter() - begin
+        seconds.append((total - inside, total))
+    outside, total = np.median(seconds[1:], axis=0)
+    return Row("fit, outside the kernels", name, 1, outside, "whole fit", total)
+
+
 def ragged_sets():
     """Return JapaneseVowels (270 of 7 to 26 steps) and 100 whole turbofan engines."""
     vowels, speakers, _, _ = load_sequences("JapaneseVowels")
@@ -173,5 +211,7 @@ def measure_all(n_threads, quick):
         y = X[:, -10:, 0].sum(axis=1)
         name = f"{n} x {steps} x {channels}, H {hidden}, batch {batch_size}"
         yield from measure(name, "fit", X, y, hidden, batch_size, n_threads, repeats)
+        if n_threads == 1:
+            yield outside_the_kernels(name, X, y, hidden, batch_size, repeats)
     for name, (X, y) in ragged_sets().items():
         yield from measure(name, "ragged fit", X, y, 64, 32, n_threads, repeats)

@@ -147,6 +147,8 @@ def measure(case, n_threads, repeats, dtype=np.float32):
                 atol=1e-4 * np.abs(gradient).max(),
             )
         sides = {"sklstm": ours, "PyTorch": peer}
+        if n_threads > 1:
+            sides["sklstm, 1 thread"] = Ours(x, y, case, 1, dtype)
         medians, limit = in_turn(sides, repeats, dtype=dtype)
     what = "training step" if case in SHALLOW else "deep training step"
     if dtype == np.float64:
@@ -161,7 +163,6 @@ def measure_all(n_threads, quick):
     """Yield all rows."""
     for case in SHALLOW:
         yield from measure(case, n_threads, 6 if quick else 30)
-    for case in DEEP:
-        yield from measure(case, n_threads, 1 if quick else 6)
     if not quick:
-        yield from measure(SHALLOW[2], n_threads, 30, np.float64)
+        for case in DEEP:
+            yield from measure(case, n_threads, 6)

@@ -65,7 +65,7 @@ class Objective:
     penalised: np.ndarray
 
     def loss_and_gradient(self, parameters, batch):
-        """Return the loss of a minibatch, a sum, and the gradient of its mean.
+        """Return loss and weight of a minibatch, sums, and the gradient of its mean.
 
         As in scikit-learn's MLPs, the penalty ``alpha / 2 * |parameters|^2`` stands
         beside the sum of the losses, so that it weighs less the larger a minibatch is.
@@ -79,12 +79,9 @@ class Objective:
             held = np.where(self.penalised, parameters, 0)
             gradient += self.alpha / unit * held
             loss += 0.5 * self.alpha * float(np.square(held, dtype=np.float64).sum())
-        gradient /= self.weight(batch) / unit
-        return loss, gradient
-
-    def weight(self, batch):
-        """Return the sum of the weights of a minibatch."""
-        return self.samples.weights[batch].sum()
+        weight = float(self.samples.weights[batch].sum())
+        gradient /= weight / unit
+        return loss, weight, gradient
 
     def _weights_and_unit(self, batch):
         """Return weights of which the largest in a minibatch is near 1, in a unit.
@@ -219,13 +216,13 @@ def _run_epoch(objective, order, optimizer, parameters, schedule):
     total_loss = total_weight = total_norm = n_batches = 0
     for start in range(0, len(order), schedule.batch_size):
         batch = order[start : start + schedule.batch_size]
-        loss, gradient = objective.loss_and_gradient(parameters, batch)
+        loss, weight, gradient = objective.loss_and_gradient(parameters, batch)
         norm = _clip(gradient, schedule.max_grad_norm)
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            return loss / objective.weight(batch), norm
+            return loss / weight, norm
         optimizer.step(parameters, gradient, schedule.learning_rate_init)
         total_loss += loss
-        total_weight += objective.weight(batch)
+        total_weight += weight
         total_norm += norm
         n_batches += 1
     return float(total_loss / total_weight), total_norm / n_batches

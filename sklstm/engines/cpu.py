@@ -55,6 +55,7 @@ class CPUEngine:
         self._gradients = _zeros((0, self._gradient_size), dtype)
         self._n_threads = min(n_threads, MAX_PARTS)
         self._work = [_zeros(0, dtype)] * self._n_threads
+        self._offsets, self._longest = [None] * self._n_threads, [0] * self._n_threads
         self._crew = Crew(self._n_threads)
 
     def __enter__(self):
@@ -139,10 +140,12 @@ class CPUEngine:
                 f"{self._network.n_channels}."
             )
         pack(self._table, _read_only(parameters), way_back, self._packed)
-        samples = rows[np.argsort(-sequences.lengths[rows], kind="stable")]
-        lengths = sequences.lengths[samples]
+        lengths = sequences.lengths[rows]
+        order = (-lengths).argsort(kind="stable")
+        samples, lengths = rows[order], lengths[order]
         n = min(len(lengths), SHARD)
-        steps = lengths[:n].sum()  # of the first shard, which has the most
+        steps = int(lengths[:n].sum())  # of the first shard, which has the most
+        longest = int(lengths[0])
         sizes = self._sizes[way_back]
         size = layout.workspace_size(sizes, steps if way_back else n, steps, n)
         data = (
@@ -158,8 +161,7 @@ class CPUEngine:
         )
 
         def arguments(part, n_parts, thread):
-            offset = self._offset(lengths[0])
-            return *data, part, n_parts, self._workspace(thread, size), offset
+            return *data, part, n_parts, *self._scratch(thread, size, longest)
 
         return arguments
 
@@ -181,10 +183,14 @@ class CPUEngine:
         """Return scratch for rows of steps, and for places of regions."""
         return np.empty(n_steps + 1 + layout.N_REGIONS * len(self._layers), np.int64)
 
-    def _workspace(self, thread, size):
+    def _scratch(self, thread, size, n_steps):
+        """Return the workspace and offsets of a thread."""
         if len(self._work[thread]) < size:
             self._work[thread] = _zeros(size, self._dtype)
-        return self._work[thread]
+        if self._longest[thread] < n_steps:
+            self._longest[thread] = n_steps
+            self._offsets[thread] = self._offset(n_steps)
+        return self._work[thread], self._offsets[thread]
 
 
 class CPUStream:
@@ -256,6 +262,8 @@ def _n_shards(samples):
 
 def _read_only(array):
     """Return a read-only view: one type, so one compilation, whatever came in."""
+    if not array.flags.writeable:
+        return array
     view = array.view()
     view.flags.writeable = False
     return view

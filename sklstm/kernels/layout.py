@@ -171,7 +171,8 @@ def region_sizes(layers, n_recurrent, n_directions, dtype, *, way_back):
 
 def workspace_size(sizes, rows, steps, n):
     """Return the values of the workspace of a shard of `n` sequences."""
-    return int((sizes @ [rows, steps, n, 1]).sum())
+    of_row, of_step, of_sequence, fixed = sizes.sum(axis=(0, 1)).tolist()
+    return of_row * rows + of_step * steps + of_sequence * n + fixed
 
 
 @inner
