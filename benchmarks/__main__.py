@@ -6,6 +6,7 @@ python -m benchmarks [--quick] [--only NAME ...] [--threads N ...] [--out FOLDER
 import argparse
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 from dataclasses import asdict
@@ -112,11 +113,15 @@ def version(name):
 def main():
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--quick", action="store_true", help="few repeats")
+    parser.add_argument(
+        "--quick", action="store_true", help="one thread, few cases and repeats"
+    )
     parser.add_argument("--only", nargs="+", choices=MODULES, default=[*MODULES])
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--threads", nargs="+", type=int)
     parser.add_argument("--out", type=Path, default=Path("benchmarks-out"))
     arguments = parser.parse_args()
+    if arguments.threads is None:
+        arguments.threads = [1] if arguments.quick else [1, os.cpu_count()]
     torch.set_flush_denormal(True)  # as our kernels do
     print(HEADER)
     rows = []

@@ -34,7 +34,7 @@ def searches(quick):
     n_epochs = 2 if quick else 10
     sizes, batch_sizes, rates = [16, 32, 64], [32, 64], [3e-4, 1e-3, 3e-3, 1e-2]
     if quick:
-        sizes = sizes[1:2]
+        sizes, batch_sizes = sizes[1:2], batch_sizes[1:]
     ours = GridSearchCV(
         LSTMClassifier(n_channels=8, max_iter=n_epochs, random_state=0),
         {
@@ -76,6 +76,6 @@ def measure_all(n_threads, quick):
         scores[name] = search.best_score_
     if not quick:
         np.testing.assert_allclose(scores["sklstm"], scores["skorch"], atol=0.03)
-    n_candidates = 8 if quick else 24
+    n_candidates = 4 if quick else 24
     case = f"digits, {n_candidates} candidates x 5 folds, 2 processes"
     yield Row("grid search", case, 1, seconds["sklstm"], "skorch", seconds["skorch"])

@@ -106,4 +106,4 @@ def measure(case, n_threads, repeats):
 def measure_all(n_threads, quick):
     """Yield all rows."""
     for case in CASES:
-        yield from measure(case, n_threads, 3 if quick else 12)
+        yield from measure(case, n_threads, 1 if quick else 12)
