@@ -14,6 +14,7 @@ import operator
 import numpy as np
 from llvmlite import ir
 from numba import config, types
+from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import (
     lower_builtin,
@@ -498,23 +499,46 @@ _on_vectors(where_positive, 2, _emit_where_positive)
 _on_vectors(exp2_of_whole, 1, _emit_exp2_of_whole)
 
 
-@inner
+# Clearing and copying are calls of the C library: as loops on vectors, which LLVM
+# unrolls wherever they are called, they took a tenth of the compilation.
+
+
 def zero(values, index, size):
-    """Write zeros to ``values[index : index + size]``: whole vectors."""
-    nothing = zeros_like(values)
-    for i in range(index, index + size, lanes(values)):
-        store(values, i, nothing)
+    """Write zeros to ``values[index : index + size]``."""
+    values[index : index + size] = 0
 
 
-@inner
+@type_callable(zero)
+def _type_zero(context):
+    return lambda values, index, size: types.none
+
+
+@lower_builtin(zero, types.CPointer, types.Integer, types.Integer)
+def _lower_zero(context, builder, sig, args):
+    values, index, size = args
+    n_bytes = builder.mul(size, size.type(sig.args[0].dtype.bitwidth // 8))
+    cgutils.memset(builder, builder.gep(values, [index]), n_bytes, 0)
+    return context.get_dummy_value()
+
+
 def copy(source, start, target, into, n):
     """Write ``source[start : start + n]`` to ``target[into : into + n]``."""
-    whole = n - n % lanes(target)
-    for i in range(0, whole, lanes(target)):
-        store(target, into + i, load(source, start + i))
-    if whole < n:
-        rest = load_part(source, start + whole, n - whole)
-        store_part(target, into + whole, rest, n - whole)
+    target[into : into + n] = source[start : start + n]
+
+
+@type_callable(copy)
+def _type_copy(context):
+    return lambda source, start, target, into, n: types.none
+
+
+@lower_builtin(
+    copy, types.CPointer, types.Integer, types.CPointer, types.Integer, types.Integer
+)
+def _lower_copy(context, builder, sig, args):
+    source, start, target, into, n = args
+    from_, to = builder.gep(source, [start]), builder.gep(target, [into])
+    cgutils.raw_memcpy(builder, to, from_, n, sig.args[0].dtype.bitwidth // 8)
+    return context.get_dummy_value()
 
 
 @inner
