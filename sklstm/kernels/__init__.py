@@ -1,6 +1,8 @@
 """The kernels: vectors, matrix products, the cell, one shard through the network."""
 
+import contextlib
 import functools
+import gc
 import hashlib
 import warnings
 from pathlib import Path
@@ -29,12 +31,16 @@ def entry_point(make):
     )
     kernel = make(KERNEL_VERSION)
     compiled = compile_cached(compiler, kernel)
+    around = no_garbage_collection  # the first call, which compiles
 
     @functools.wraps(kernel)
     def call(*args):
-        nonlocal compiled
+        nonlocal compiled, around
         try:
-            return compiled(*args)
+            with around():
+                result = compiled(*args)
+            around = contextlib.nullcontext
+            return result
         except OSError:  # the disk is full, say, when the first call is to be kept
             _warn_uncached()
             compiled = compiler()(kernel)
@@ -51,6 +57,21 @@ def inner(function, **options):
     """
     options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return njit(nogil=True, error_model="numpy", **options)(function)
+
+
+@contextlib.contextmanager
+def no_garbage_collection():
+    """Pause Python's garbage collector, which took a twelfth of a first fit.
+
+    What a compilation makes, it keeps: the collector goes through it in vain.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def compile_cached(compiler, kernel):

@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin
 
-from sklstm.kernels import KERNEL_VERSION, compile_cached
+from sklstm.kernels import KERNEL_VERSION, compile_cached, no_garbage_collection
 from sklstm.kernels.simd import IN_PYTHON
 
 _SYMBOLS = []
@@ -53,7 +53,7 @@ def out_of_line(arguments):
 def ready(dtype):
     """Compile all out-of-line kernels for pointers to `dtype`, or load them."""
     if not IN_PYTHON:
-        with _LOCK:
+        with _LOCK, no_garbage_collection():
             for symbol in _SYMBOLS:
                 symbol(from_dtype(dtype))
 
