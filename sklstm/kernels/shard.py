@@ -30,6 +30,7 @@ from sklstm.kernels.layout import (
     places_of,
 )
 from sklstm.kernels.losses import loss_and_gradient
+from sklstm.kernels.outline import out_of_line
 from sklstm.kernels.recurrent import recurrent_backward, recurrent_forward
 from sklstm.kernels.simd import (
     copy,
@@ -45,8 +46,7 @@ from sklstm.kernels.simd import (
 # would leave threads without work in small minibatches.
 SHARD = 16
 
-# Numba compiles a kernel anew for each literal argument, which these are not.
-_KEEP, _FORGET, _WITH_HEAD = np.intp(1), np.intp(0), np.bool_(True)
+_KEEP, _FORGET, _WITH_HEAD = np.intp(1), np.intp(0), np.intp(1)
 
 
 @inner
@@ -95,49 +95,58 @@ def _pool_backward(layers, n_recurrent, n_directions, places, n, work):
             copy(work, source, work, dh + b * h_row, layer["n_units"])
 
 
-@inner
-def _forward(
-    layers, n_layers, n_recurrent, n_directions, places, keep, head,
-    packed, values, starts, lengths, n, offset, work,
-):  # fmt: skip
-    """Run the shard to the raw outputs, or only to what sums each sequence up."""
-    for e in range(n_recurrent):
-        at = places_of(places, e)
-        size = n * layer_of(layers, e)["n_unit_vectors"] * lanes(work)
-        zero(work, at[H], size)
-        zero(work, at[C0], size)
-        recurrent_forward(
-            layers, e, e % n_directions, n_directions, places, keep,
-            packed, values, starts, lengths, n, offset, work,
-        )  # fmt: skip
-    _pool(layers, n_recurrent, n_directions, places, n, work)
-    if head:
-        for e in range(n_recurrent, n_layers):
-            dense_forward(layers, n_layers, e, places, n, packed, work)
-
-
-@inner
-def _backward(
-    layers, n_layers, n_recurrent, n_directions, places,
-    packed, lengths, n, offset, work, gradient,
-):  # fmt: skip
-    """Take the gradient in the last layer's GATES back through the whole network."""
-    for e in range(n_layers - 1, n_recurrent - 1, -1):
-        dense_backward(layers, n_layers, e, places, n, packed, work, gradient)
-    _pool_backward(layers, n_recurrent, n_directions, places, n, work)
-    top = n_recurrent - n_directions
-    for e in range(0, top, n_directions):
-        size = offset[lengths[0]] * layer_of(layers, e)["above"]
-        zero(work, places_of(places, e)[DOUT], size)
-    for e in range(top, -1, -n_directions):
-        for direction in range(n_directions):
-            if e < top:
-                h_row = layer_of(layers, e + direction)["n_unit_vectors"] * lanes(work)
-                zero(work, places_of(places, e + direction)[DH], n * h_row)
-            recurrent_backward(
-                layers, e + direction, direction, n_directions, places,
-                packed, lengths, n, offset, work, gradient,
+@out_of_line("niiin ii pp nnin p")
+def _forward(version):
+    def forward(
+        layers, n_layers, n_recurrent, n_directions, places, keep, head,
+        packed, values, starts, lengths, n, offset, work,
+    ):  # fmt: skip
+        """Run the shard to the raw outputs, or only to what sums each sequence up."""
+        version  # noqa: B018
+        for e in range(n_recurrent):
+            at = places_of(places, e)
+            size = n * layer_of(layers, e)["n_unit_vectors"] * lanes(work)
+            zero(work, at[H], size)
+            zero(work, at[C0], size)
+            recurrent_forward(
+                layers, e, e % n_directions, n_directions, places, keep,
+                packed, values, starts, lengths, n, offset, work,
             )  # fmt: skip
+        _pool(layers, n_recurrent, n_directions, places, n, work)
+        if head == 1:
+            for e in range(n_recurrent, n_layers):
+                dense_forward(layers, n_layers, e, places, n, packed, work)
+
+    return forward
+
+
+@out_of_line("niiin p nin pp")
+def _backward(version):
+    def backward(
+        layers, n_layers, n_recurrent, n_directions, places,
+        packed, lengths, n, offset, work, gradient,
+    ):  # fmt: skip
+        """Take the gradient in the last layer's GATES back through the network."""
+        version  # noqa: B018
+        for e in range(n_layers - 1, n_recurrent - 1, -1):
+            dense_backward(layers, n_layers, e, places, n, packed, work, gradient)
+        _pool_backward(layers, n_recurrent, n_directions, places, n, work)
+        top = n_recurrent - n_directions
+        for e in range(0, top, n_directions):
+            size = offset[lengths[0]] * layer_of(layers, e)["above"]
+            zero(work, places_of(places, e)[DOUT], size)
+        for e in range(top, -1, -n_directions):
+            for direction in range(n_directions):
+                if e < top:
+                    h_row = layer_of(layers, e + direction)["n_unit_vectors"]
+                    h_row *= lanes(work)
+                    zero(work, places_of(places, e + direction)[DH], n * h_row)
+                recurrent_backward(
+                    layers, e + direction, direction, n_directions, places,
+                    packed, lengths, n, offset, work, gradient,
+                )  # fmt: skip
+
+    return backward
 
 
 @entry_point
@@ -235,6 +244,7 @@ def predict_part(version):
         table, n_layers = pointer(layers), len(layers) // N_FIELDS
         scratch, rows = pointer(work), pointer(offset)
         places = offset_of(rows, len(offset) - n_layers * N_REGIONS)
+        with_head = 1 if head else 0
         if head:
             at, region = places_of(places, n_layers - 1), GATES
             row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
@@ -247,7 +257,7 @@ def predict_part(version):
             _find_rows(shard[1], n, rows)
             place_regions(n_layers, pointer(sizes), n, rows[shard[1][0]], n, places)
             _forward(
-                table, n_layers, n_recurrent, n_directions, places, _FORGET, head,
+                table, n_layers, n_recurrent, n_directions, places, _FORGET, with_head,
                 pointer(packed), pointer(values), *shard, rows, scratch,
             )  # fmt: skip
             for b in range(n):
