@@ -69,7 +69,8 @@ def _symbol_of(kernel, arguments):
             "n": types.CPointer(types.int64),
         }
         interface = types.void(*(kinds[kind] for kind in arguments.replace(" ", "")))
-        compiled = compile_cached(functools.partial(cfunc, interface), kernel)
+        compiler = functools.partial(cfunc, interface, error_model="numpy")
+        compiled = compile_cached(compiler, kernel)
         name = f"sklstm.{kernel.__name__}.{dtype}.{KERNEL_VERSION}"
         llvm.add_symbol(name, compiled.address)
         symbol.kept[dtype] = compiled  # its code lives as long as it does
