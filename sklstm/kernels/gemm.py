@@ -13,7 +13,6 @@ from llvmlite import ir
 from numba import types
 from numba.extending import lower_builtin, type_callable
 
-from sklstm.kernels import inner
 from sklstm.kernels.outline import out_of_line
 from sklstm.kernels.simd import (
     N_REGISTERS,
@@ -51,44 +50,66 @@ class Panels(NamedTuple):
     row: int
 
 
-def _make_tile(heights, n_vectors):
-    """Return ``tile``: some rows of A by `n_vectors` vectors of the columns of B.
+_WIDEST = 4 if N_REGISTERS == 32 else 2
+# Vectors in a row of a tile, and how many rows there may be: as the registers allow.
+_HEIGHTS = {_WIDEST: (1, 2, 3, 4, 5, 6)} | {
+    n_vectors: (1, 2, 3, 4, 6, 8) for n_vectors in (2, 1) if n_vectors < _WIDEST
+}
 
-    The sums stay in registers over all of k. How many rows is chosen at run time, one
-    of `heights`. With at least 8 sums on AVX-512, LLVM's code reaches 93 to 98 % of the
-    multiply-add limit.
+
+def _tile(
+    n_vectors, height, accumulate, k, a, a_start, a_row, a_col, b, b_start, b_row,
+    c, c_start, c_row,
+):  # fmt: skip
+    """Multiply `height` rows of A by `n_vectors` vectors of the columns of B.
+
+    The sums stay in registers over all of k. With at least 8 sums on AVX-512, LLVM's
+    code reaches 93 to 98 % of the multiply-add limit.
     """
+    rows = np.arange(height)[:, None]
+    columns = np.arange(n_vectors * lanes(b))
+    out = c_start + rows * c_row + columns
+    total = c[out] if accumulate else np.zeros(out.shape, c.dtype)
+    for i in range(k):
+        column = a[a_start + rows * a_row + i * a_col]
+        total += column * b[b_start + i * b_row + columns]
+    c[out] = total
 
-    def tile(
-        height, accumulate, k, a, a_start, a_row, a_col, b, b_start, b_row,
+
+@type_callable(_tile)
+def _type_tile(context):
+    def typer(
+        n_vectors, height, accumulate, k, a, a_start, a_row, a_col, b, b_start, b_row,
         c, c_start, c_row,
     ):  # fmt: skip
-        rows = np.arange(height)[:, None]
-        columns = np.arange(n_vectors * lanes(b))
-        out = c_start + rows * c_row + columns
-        total = c[out] if accumulate else np.zeros(out.shape, c.dtype)
-        for i in range(k):
-            column = a[a_start + rows * a_row + i * a_col]
-            total += column * b[b_start + i * b_row + columns]
-        c[out] = total
+        return types.none
 
-    def emit(context, builder, sig, args):
-        height, *args = args
-        kind = sig.args[10].dtype
-        vector = context.get_value_type(VectorType(kind))
-        done = builder.append_basic_block("done")
-        switch = builder.switch(height, done)
+    return typer
+
+
+@lower_builtin(
+    _tile, types.Integer, types.Integer, types.Boolean, types.Integer,
+    types.CPointer, types.Integer, types.Integer, types.Integer,
+    types.CPointer, types.Integer, types.Integer,
+    types.CPointer, types.Integer, types.Integer,
+)  # fmt: skip
+def _lower_tile(context, builder, sig, args):
+    """Build a tile for each size; which it is to be is chosen at run time."""
+    width, height, *args = args
+    kind = sig.args[11].dtype
+    vector = context.get_value_type(VectorType(kind))
+    done = builder.append_basic_block("done")
+    size = builder.add(builder.mul(width, width.type(16)), height)
+    switch = builder.switch(size, done)
+    for n_vectors, heights in _HEIGHTS.items():
         for n_rows in heights:
-            block = builder.append_basic_block(f"rows_{n_rows}")
-            switch.add_case(height.type(n_rows), block)
+            block = builder.append_basic_block(f"tile_{n_rows}_{n_vectors}")
+            switch.add_case(size.type(16 * n_vectors + n_rows), block)
             builder.position_at_end(block)
             _emit_tile(builder, n_rows, n_vectors, vector, kind.bitwidth // 8, *args)
             builder.branch(done)
-        builder.position_at_end(done)
-        return context.get_dummy_value()
-
-    _let_kernels_call(tile, emit)
-    return tile
+    builder.position_at_end(done)
+    return context.get_dummy_value()
 
 
 def _emit_tile(
@@ -171,52 +192,30 @@ def _flat(rows):
     return [value for row in rows for value in row]
 
 
-def _let_kernels_call(tile, emit):
-    @type_callable(tile)
-    def _type_tile(context):
-        def typer(
-            height, accumulate, k, a, a_start, a_row, a_col, b, b_start, b_row, c,
-            c_start, c_row,
-        ):  # fmt: skip
-            return types.none
-
-        return typer
-
-    number = types.Integer
-    array = types.CPointer
-    kinds = (array, number, number, number, array, number, number, array)
-    lower_builtin(tile, number, types.Boolean, number, *kinds, number, number)(emit)
-
-
-def _make_stripe(heights, n_vectors):
-    """Return ``stripe``: all rows of A by `n_vectors` vectors of the columns of B."""
-    tile = _make_tile(heights, n_vectors)
-    highest, even_above = heights[-1], 6 if 5 in heights else 4
-
-    @inner
-    def stripe(accumulate, m, k, a, b, b_start, b_row, c, c_start, c_row):
+@out_of_line("iiii piii pii pii")
+def _stripe(version):
+    def stripe(
+        wide, accumulate, m, k,
+        a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row,
+    ):  # fmt: skip
+        """Multiply all rows of A by `wide` vectors of the columns of B."""
+        version  # noqa: B018
         row = 0
         while row < m:
             # Rows are cut as evenly as can be: 7 = 4 + 3, for in a tile of one row
             # each multiply-add waits for the one before.
-            n_tiles = (m - row + highest - 1) // highest
-            height = (m - row + n_tiles - 1) // n_tiles
-            if height > even_above:
+            rest = m - row
+            n_tiles = (rest + 5) // 6 if wide == _WIDEST else (rest + 7) // 8
+            height = (rest + n_tiles - 1) // n_tiles
+            if wide < _WIDEST and height > 4:
                 height -= height % 2
-            tile(
-                height, accumulate, k, a.values, a.start + row * a.row, a.row, a.col,
-                b, b_start, b_row, c, c_start + row * c_row, c_row,
+            _tile(
+                wide, height, accumulate == ADD, k, a, a_start + row * a_row, a_row,
+                a_col, b, b_start, b_row, c, c_start + row * c_row, c_row,
             )  # fmt: skip
             row += height
 
     return stripe
-
-
-_WIDEST = 4 if N_REGISTERS == 32 else 2
-_HIGH = (1, 2, 3, 4, 6, 8)
-_stripe_2 = _make_stripe(_HIGH if _WIDEST == 4 else (1, 2, 3, 4, 5, 6), 2)
-_stripe_widest = _make_stripe((1, 2, 3, 4, 5, 6), 4) if _WIDEST == 4 else _stripe_2
-_stripe_1 = _make_stripe(_HIGH, 1)
 
 
 @out_of_line("iiii piii piii piii")
@@ -252,26 +251,17 @@ def gemm(version):
             last = n_vectors - first if n_vectors - first < PANEL else PANEL
             for k_start in range(0, k, K_BLOCK):
                 depth = k - k_start if k - k_start < K_BLOCK else K_BLOCK
-                add = accumulate != 0 or k_start > 0
-                block = Matrix(a, a_start + k_start * a_col, a_row, a_col)
+                mode = ADD if k_start > 0 else accumulate
                 j = 0
                 while j < last:
-                    b_place = b_start + panel * b_panel + k_start * b_row + j * width
-                    c_place = c_start + panel * c_panel + j * width
-                    if last - j >= _WIDEST:
-                        _stripe_widest(
-                            add, m, depth, block, b, b_place, b_row, c, c_place, c_row
-                        )
-                        j += _WIDEST
-                    elif last - j >= 2:
-                        _stripe_2(
-                            add, m, depth, block, b, b_place, b_row, c, c_place, c_row
-                        )
-                        j += 2
-                    else:
-                        _stripe_1(
-                            add, m, depth, block, b, b_place, b_row, c, c_place, c_row
-                        )
-                        j += 1
+                    left = last - j
+                    wide = _WIDEST if left >= _WIDEST else 2 if left >= 2 else 1
+                    _stripe(
+                        wide, mode, m, depth,
+                        a, a_start + k_start * a_col, a_row, a_col,
+                        b, b_start + panel * b_panel + k_start * b_row + j * width,
+                        b_row, c, c_start + panel * c_panel + j * width, c_row,
+                    )  # fmt: skip
+                    j += wide
 
     return gemm
