@@ -67,12 +67,20 @@ def amount(value, unit):
 
 
 def means(rows):
-    """Return a line for each geometric mean of ratios."""
+    """Return a line for the limit of threads, and each geometric mean of ratios."""
     groups = {}
     for row in rows:
         if row.peer:
             groups.setdefault((row.what, row.peer, row.n_threads), []).append(row.ratio)
-    return [
+    limits = {}
+    for row in rows:
+        if row.limit and "," not in row.what:
+            limits.setdefault(row.n_threads, []).append(row.limit)
+    lines = [
+        f"multiply-add limit, threads {n_threads}: {np.median(found):.0f} GFLOP/s each"
+        for n_threads, found in limits.items()
+    ]
+    return lines + [
         f"{what} beside {peer}, threads {n_threads}: geometric mean of {len(ratios)} "
         f"ratios {np.exp(np.log(ratios).mean()):.2f}"
         for (what, peer, n_threads), ratios in groups.items()

@@ -146,7 +146,7 @@ def measure(name, what, X, y, hidden, batch_size, n_threads, repeats):
     if importlib.util.find_spec("keras"):
         keras = with_keras(X, hidden, batch_size)
         sides["Keras"] = lambda: keras(y)
-    medians, limit = in_turn(sides, repeats)
+    medians, limit = in_turn(sides, repeats, n_threads=n_threads)
     steps = sum(map(len, X))
     counted = operations(1, steps, X[0].shape[1], hidden, 1, 1) * N_EPOCHS
     return rows(what, name, n_threads, medians, limit, counted)

@@ -1,6 +1,8 @@
-"""The limits of one core: of multiply-adds in registers, and of its memory."""
+"""The limits of cores: of multiply-adds in registers, and of memory."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 from llvmlite import ir
@@ -50,14 +52,24 @@ def _run(x, n_steps):
     return _multiply_add(x, n_steps)
 
 
-def gflops_of_one_run(dtype):
-    """Return the GFLOP/s of one short run (about 3 ms) on one core."""
+def gflops_of_a_thread(dtype, n_threads):
+    """Return the GFLOP/s of each of some threads in one short run (3 ms) of all.
+
+    Threads may have to share a core: then each gets a part of what one alone would.
+    """
     x = np.dtype(dtype).type(0.5)
     _run(x, 1)
-    start = time.perf_counter()
-    _run(x, N_STEPS)
-    seconds = time.perf_counter() - start
-    return 2 * N_CHAINS * lanes_of(dtype) * N_STEPS / seconds / 1e9
+    together = Barrier(n_threads)
+
+    def seconds(_):
+        together.wait()
+        start = time.perf_counter()
+        _run(x, N_STEPS)
+        return time.perf_counter() - start
+
+    with ThreadPoolExecutor(n_threads) as threads:
+        mean = np.mean(list(threads.map(seconds, range(n_threads))))
+    return 2 * N_CHAINS * lanes_of(dtype) * N_STEPS / mean / 1e9
 
 
 def gigabytes_per_second():

@@ -105,7 +105,7 @@ def measure(case, n_threads, repeats):
         }
         for side in sides.values():
             np.testing.assert_allclose(side(), sides["sklstm"](), atol=1e-5)
-        medians, limit = in_turn(sides, repeats)
+        medians, limit = in_turn(sides, repeats, n_threads=n_threads)
     operations = 8 * hidden * (channels + hidden) * batch * steps
     name = ", ".join(map(str, case))
     return rows("prediction", name, n_threads, medians, limit, operations)

@@ -28,7 +28,9 @@ batch, steps, channels = case[:3]
 rng = np.random.RandomState(0)
 x = rng.randn(batch, steps, channels).astype(dtype)
 side = Ours(x, rng.randn(batch, 1).astype(dtype), case, n_threads, np.dtype(dtype))
-medians, limit = in_turn({"sklstm": side}, repeats, dtype=np.dtype(dtype))
+medians, limit = in_turn(
+    {"sklstm": side}, repeats, n_threads=n_threads, dtype=np.dtype(dtype)
+)
 row = rows(
     f"training step, {name}", case_name(case), n_threads, medians | {"": float("nan")},
     limit, operations(*case),

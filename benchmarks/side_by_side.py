@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.limit import gflops_of_one_run
+from benchmarks.limit import gflops_of_a_thread
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Row:
     operations : float, optional
         Floating-point operations, where these are seconds.
     limit : float, optional
-        The multiply-add limit of one core, in GFLOP/s, measured in between.
+        The multiply-add limit of each of the threads, in GFLOP/s, measured in between
+        with all of them at work.
     unit : {"s", "MiB"}
     traffic : float, optional
         Bytes that are written for the way back and read again.
@@ -59,8 +60,8 @@ class Row:
         return self.operations and self.gflops / (self.limit * self.n_threads)
 
 
-def in_turn(sides, repeats, *, dtype=np.float32):
-    """Return the median seconds of each side, and of the limit of one core in GFLOP/s.
+def in_turn(sides, repeats, *, n_threads=1, dtype=np.float32):
+    """Return the median seconds of each side, and the limit of a thread in GFLOP/s.
 
     Parameters
     ----------
@@ -68,6 +69,8 @@ def in_turn(sides, repeats, *, dtype=np.float32):
     repeats : int
         How often each side is called: in turns of up to three calls, so that most
         calls find the caches as their own last one left them.
+    n_threads : int
+        How many run at a time where the limit is measured.
     dtype : dtype
         Of the limit.
     """
@@ -75,7 +78,7 @@ def in_turn(sides, repeats, *, dtype=np.float32):
     for side in sides.values():
         side()
     for start in range(0, repeats, 3):
-        limits.append(gflops_of_one_run(dtype))
+        limits.append(gflops_of_a_thread(dtype, n_threads))
         for name, side in sides.items():
             for _ in range(min(3, repeats - start)):
                 begin = time.perf_counter()

@@ -95,7 +95,9 @@ def measure(case, n_threads, repeats):
             step(x)
 
     medians, limit = in_turn(
-        {name: lambda step=step: steps(step) for name, step in sides.items()}, repeats
+        {name: lambda step=step: steps(step) for name, step in sides.items()},
+        repeats,
+        n_threads=n_threads,
     )
     medians = {name: seconds / STEPS_IN_A_TURN for name, seconds in medians.items()}
     operations = 8 * hidden * (N_CHANNELS + hidden) * n_series

@@ -149,7 +149,7 @@ def measure(case, n_threads, repeats, dtype=np.float32):
         sides = {"sklstm": ours, "PyTorch": peer}
         if n_threads > 1:
             sides["sklstm, 1 thread"] = Ours(x, y, case, 1, dtype)
-        medians, limit = in_turn(sides, repeats, dtype=dtype)
+        medians, limit = in_turn(sides, repeats, n_threads=n_threads, dtype=dtype)
     what = "training step" if case in SHALLOW else "deep training step"
     if dtype == np.float64:
         what += ", float64"
