@@ -6,6 +6,7 @@ import sys
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping, Set
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
 
@@ -17,6 +18,7 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
@@ -26,17 +28,30 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from sklstm._callbacks import FitCallbacks
 from sklstm._network import Network
-from sklstm._optimizers import Adam
+from sklstm._optimizers import SGD, Adam, LearningRate
 from sklstm._sequences import validate_sequences
 from sklstm._targets import check_weights
-from sklstm._training import Diverged, Objective, Samples, Schedule, train
+from sklstm._training import (
+    STACK_LEVEL,
+    Diverged,
+    Objective,
+    Progress,
+    Samples,
+    Schedule,
+    train,
+)
 from sklstm.engines.cpu import CPUEngine
 from sklstm.streaming import LastSteps, RunningSteps, Stream
 
 
 class BaseLSTM(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """Sequences in, a trained network, and what it makes of sequences."""
 
@@ -50,12 +65,14 @@ class BaseLSTM(
         "n_channels": [Interval(Integral, 1, None, closed="left"), None],
         "window": [Interval(Integral, 1, None, closed="left"), None],
         "group_column": [str, Integral, None],
-        "solver": [StrOptions({"adam"})],
+        "solver": [StrOptions({"adam", "sgd"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
         ],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
+        "power_t": [Interval(Real, 0, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -63,6 +80,9 @@ class BaseLSTM(
         "random_state": ["random_state"],
         "tol": [Interval(Real, 0, None, closed="left")],
         "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
@@ -73,6 +93,14 @@ class BaseLSTM(
         "n_jobs": [Integral, None],
     }
 
+    # What the network was built for; to change it is to start anew.
+    _architecture_parameters = (
+        "hidden_layer_sizes",
+        "bidirectional",
+        "head_layer_sizes",
+        "dtype",
+    )
+
     @abstractmethod
     def _make_targets(self, training):
         """Return what turns the targets of `training` into the kernel's and back."""
@@ -81,13 +109,22 @@ class BaseLSTM(
     def _check_y(self, y, n_samples):
         """Return `y` validated."""
 
-    @staticmethod
     @abstractmethod
-    def _score(y, prediction, weights):
-        """Return the score that early stopping watches."""
+    def _score_of(self, y, raw, weights):
+        """Return the score, of raw outputs, that early stopping watches."""
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Fit the network to sequences X and targets y.
 
         Parameters
@@ -102,6 +139,12 @@ class BaseLSTM(
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sample, at least 0; None means equal weights. With `window`
             a row of weight 0 still is context for the rows that follow it.
+        X_val, y_val : default=None
+            Samples that `early_stopping` is to watch, in any of the forms of X and y,
+            instead of a part of X held out. In a Pipeline with
+            ``transform_input=["X_val"]``, X_val is transformed as X is.
+        sample_weight_val : array-like, default=None
+            Their weights.
 
         Returns
         -------
@@ -112,23 +155,79 @@ class BaseLSTM(
         ------
         ValueError or TypeError
             If an argument or parameter cannot be used; the message names it.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` ends training, or if training diverges after an epoch that
+            gave numbers, which the model then is that of.
+        UserWarning
+            If Ctrl-C ends training; the model is what it was trained to by then.
         """
+        callbacks = FitCallbacks(self, X, y, sample_weight)
         # What was fitted before stays whole until the new fit is, for whoever predicts
         # meanwhile, and where there is none.
         fitted = self._twin()
-        fitted._fit(X, y, sample_weight)
+        callbacks.watch(fitted._state_after)
+        go_on = self.warm_start and hasattr(self, "_parameters")
+        samples = fitted._begin(X, y, sample_weight, go_on)
+        random_state = check_random_state(self.random_state)
+        validation = fitted._validation_samples(X_val, y_val, sample_weight_val)
+        training, held_out = fitted._split(samples, validation, random_state)
+        if go_on:
+            fitted._progress.optimizer = fitted._make_optimizer()
+        else:
+            fitted._build(training, random_state)
+        if validation is not None:
+            with _said_of("y_val"):
+                fitted._targets.refuse_others(validation.targets)
+        schedule = fitted._schedule(len(training), self.max_iter, self.learning_rate)
+        fitted._train(training, held_out, random_state, schedule, callbacks)
+        callbacks.end_fit()
         self.__dict__ = vars(fitted)
         return self
 
-    def _fit(self, X, y, sample_weight):
-        samples = self._check_data(X, y, sample_weight)
+    def _partial_fit(self, X, y, sample_weight, build):
+        """Train for an epoch; `build` tells what a first call is to be built for."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True.")
+        fitted = self._twin()
+        go_on = hasattr(self, "_parameters")
+        training = fitted._begin(X, y, sample_weight, go_on)
         random_state = check_random_state(self.random_state)
-        training, held_out = self._split(samples, random_state)
+        if not go_on:
+            fitted._build(build(training), random_state)
+        elif self.solver != fitted._solver:
+            fitted._progress.optimizer = fitted._make_optimizer()
+        schedule = fitted._schedule(len(training), 1, "constant", warn_at_end=False)
+        fitted._train(training, None, random_state, schedule)
+        self.__dict__ = vars(fitted)
+        return self
+
+    def _begin(self, X, y, sample_weight, go_on):
+        """Return the samples of a fit that goes on from what there is, or starts anew.
+
+        All of what changes in training is from then on this estimator's own.
+        """
+        if go_on:
+            self._refuse_another_architecture()
+            self._parameters = self._parameters.copy()
+            self._progress = self._progress.copy()
+        sequences = self._sequences(X, reset=not go_on, dtype=self.dtype)
+        y = self._check_y(y, len(sequences))
+        if go_on:
+            self._targets.refuse_others(y)
+        weights, unit = self._check_weights(sample_weight, y)
+        # What has no weight takes no part, as if it were not there.
+        return Samples(sequences, y, weights, unit, rows=np.flatnonzero(weights))
+
+    def _build(self, training, random_state):
+        """Make targets, network and first parameters."""
         self._targets = self._make_targets(training)
-        self._network = self._make_network(samples.sequences.n_channels)
+        self._network = self._make_network(training.sequences.n_channels)
+        self._architecture = self._architecture_now()
         self._parameters = self._network.initialise(random_state, np.dtype(self.dtype))
-        history = self._train(training, held_out, random_state)
-        self._set_fitted_attributes(history, len(training))
+        self._progress = Progress(self._make_optimizer())
 
     def _twin(self):
         """Return an estimator that shares all that this one holds at this moment."""
@@ -136,13 +235,24 @@ class BaseLSTM(
         twin.__dict__ = vars(self).copy()
         return twin
 
-    def _check_data(self, X, y, sample_weight):
-        """Return all samples that have a weight."""
-        sequences = self._sequences(X, reset=True)
-        y = self._check_y(y, len(sequences))
-        weights, unit = check_weights(sample_weight, len(sequences))
-        # What has no weight takes no part, as if it were not there.
-        return Samples(sequences, y, weights, unit, rows=np.flatnonzero(weights))
+    def _architecture_now(self):
+        values = {name: getattr(self, name) for name in self._architecture_parameters}
+        for name in ("hidden_layer_sizes", "head_layer_sizes"):
+            values[name] = _layer_sizes(name, values[name])
+        return values
+
+    def _refuse_another_architecture(self):
+        for name, value in self._architecture_now().items():
+            if value != self._architecture[name]:
+                raise ValueError(
+                    f"{name}={value!r}, but the network to go on training was built "
+                    f"with {name}={self._architecture[name]!r}. To train a new one, "
+                    "call fit with warm_start=False."
+                )
+
+    def _check_weights(self, sample_weight, y):
+        """Return the weights of samples with targets `y`, and their unit."""
+        return check_weights(sample_weight, len(y))
 
     def _make_network(self, n_channels):
         """Return the network, as `hidden_layer_sizes` and so on have it."""
@@ -161,16 +271,18 @@ class BaseLSTM(
         self._refuse_too_large(network)
         return network
 
-    def _train(self, training, held_out, random_state):
-        """Train the parameters; return the history."""
-        dtype = self._parameters.dtype
-        encoded = self._targets.encode(training.targets, training.rows, dtype)
-        optimizer = Adam(
-            len(self._parameters),
-            dtype,
-            self._float("beta_1"),
-            self._float("beta_2"),
-            self._float("epsilon"),
+    def _make_optimizer(self):
+        self._solver = self.solver
+        size = self._network.n_parameters, self._parameters.dtype
+        if self.solver == "sgd":
+            return SGD(*size, self._float("momentum"), self.nesterovs_momentum)
+        constants = map(self._float, ("beta_1", "beta_2", "epsilon"))
+        return Adam(*size, *constants)
+
+    def _train(self, training, held_out, random_state, schedule, callbacks=None):
+        """Train the parameters, and set what a fitted estimator has."""
+        encoded = self._targets.encode(
+            training.targets, training.rows, self._parameters.dtype
         )
         with self._engine() as engine:
             objective = Objective(
@@ -181,28 +293,31 @@ class BaseLSTM(
             )
 
             def validation_score():
-                raw = engine.predict(
-                    self._parameters, held_out.sequences.take(held_out.rows)
-                )
-                return self._score(
-                    held_out.targets[held_out.rows],
-                    self._targets.decode(raw),
-                    held_out.weights[held_out.rows],
+                rows = held_out.rows
+                raw = engine.predict(self._parameters, held_out.sequences.take(rows))
+                if not np.isfinite(raw).all():
+                    raise Diverged("outputs for the validation data are not finite")
+                return self._score_of(
+                    held_out.targets[rows], raw, held_out.weights[rows]
                 )
 
-            try:
-                return train(
-                    objective,
-                    optimizer,
-                    self._parameters,
-                    self._schedule(len(training)),
-                    random_state,
-                    validation_score if self.early_stopping else None,
-                )
-            except Diverged as error:
-                *remedies, last = self._remedies()
-                remedies = f"{', to '.join(remedies)}, or to {last}"
-                raise ValueError(f"{error} Try to {remedies}.") from error
+            n_epochs = train(
+                objective,
+                self._progress,
+                self._parameters,
+                schedule,
+                random_state,
+                None if held_out is None else validation_score,
+                callbacks,
+            )
+        self._set_fitted_attributes(n_epochs)
+
+    def _state_after(self, n_epochs):
+        """Return the attributes of an estimator as if `n_epochs` had been all."""
+        twin = self._twin()
+        twin._parameters = self._parameters.copy()
+        twin._set_fitted_attributes(n_epochs)
+        return vars(twin)
 
     def _remedies(self):
         """Return what may keep training from diverging."""
@@ -342,11 +457,11 @@ class BaseLSTM(
         with self._engine() as engine:
             return engine.predict(self._parameters, sequences)
 
-    def _sequences(self, X, reset):
+    def _sequences(self, X, reset, dtype=None):
         return validate_sequences(
             self,
             X,
-            dtype=np.dtype(self.dtype) if reset else self._parameters.dtype,
+            dtype=np.dtype(dtype or self._parameters.dtype),
             reset=reset,
             n_channels=self.n_channels,
             window=self.window,
@@ -384,24 +499,33 @@ class BaseLSTM(
             )
         return alpha
 
-    def _schedule(self, n_samples):
+    def _schedule(self, n_samples, max_iter, learning_rate, warn_at_end=True):
         batch_size = 200 if self.batch_size == "auto" else self.batch_size
         if self.batch_size != "auto" and batch_size > n_samples:
             warnings.warn(
                 f"batch_size={batch_size} is larger than the {n_samples} samples to "
                 "train on. It is going to be clipped.",
-                stacklevel=6,
+                stacklevel=STACK_LEVEL - 1,
             )
         clip = self.max_grad_norm is not None
+        *remedies, last = self._remedies()
         return Schedule(
-            learning_rate_init=self._float("learning_rate_init"),
-            max_iter=self.max_iter,
+            learning_rate=LearningRate(
+                learning_rate,
+                self._float("learning_rate_init"),
+                self._float("power_t"),
+                start=self._progress.n_seen,
+                total=max_iter * n_samples,
+            ),
+            max_iter=max_iter,
             batch_size=min(batch_size, n_samples),
             shuffle=self.shuffle,
             max_grad_norm=self._float("max_grad_norm") if clip else None,
             tol=self._float("tol"),
             n_iter_no_change=self.n_iter_no_change,
             verbose=bool(self.verbose),
+            advice=f"Try to {', to '.join(remedies)}, or to {last}.",
+            warn_at_end=warn_at_end,
         )
 
     def _float(self, name):
@@ -423,10 +547,34 @@ class BaseLSTM(
         )
         return value
 
-    def _split(self, samples, random_state):
-        """Return the samples to train on, and those held out for early stopping."""
+    def _validation_samples(self, X, y, sample_weight):
+        """Return the samples given for validation, if any."""
+        given = {"X_val": X, "y_val": y, "sample_weight_val": sample_weight}
+        given = [name for name, value in given.items() if value is not None]
+        if not given:
+            return None
+        for name, value in (("X_val", X), ("y_val", y)):
+            if value is None:
+                raise ValueError(f"{given[0]} was passed without {name}.")
+        if not self.early_stopping:
+            raise ValueError(
+                "X_val and y_val were passed, but early_stopping is False: set "
+                "early_stopping=True, which is what they are for."
+            )
+        with _said_of("X_val"):
+            sequences = self._sequences(X, reset=False, dtype=self.dtype)
+        with _said_of("y_val"):
+            y = self._check_y(y, len(sequences))
+        with _said_of("sample_weight_val"):
+            weights, unit = self._check_weights(sample_weight, y)
+        return Samples(sequences, y, weights, unit, rows=np.flatnonzero(weights))
+
+    def _split(self, samples, validation, random_state):
+        """Return the samples to train on, and those that early stopping watches."""
         if not self.early_stopping:
             return samples, None
+        if validation is not None:
+            return samples, validation
         rows, series = samples.rows, samples.sequences.series
         if series is not None:
             train_rows, held_out = _split_series(
@@ -466,31 +614,41 @@ class BaseLSTM(
         """Return the classes that held-out samples are to be drawn from alike."""
         return None
 
-    def _set_fitted_attributes(self, history, n_samples):
+    def _set_fitted_attributes(self, n_epochs):
+        progress = self._progress
         self.n_outputs_ = self._targets.n_outputs
         self.out_activation_ = self._targets.out_activation
         n_recurrent = self._network.n_recurrent // self._network.n_directions
         n_dense = len(self._network.layers) - self._network.n_recurrent
         self.n_layers_ = 1 + n_recurrent + n_dense
-        self.n_iter_ = len(history.losses)
-        self.t_ = self.n_iter_ * n_samples
-        self.loss_curve_ = history.losses
-        self.loss_ = history.losses[-1]
-        self.grad_norm_curve_ = history.gradient_norms
+        self.n_iter_ = n_epochs
+        self.t_ = progress.n_seen
+        self.loss_curve_ = list(progress.losses)
+        self.loss_ = progress.losses[-1] if progress.losses else math.nan
+        self.grad_norm_curve_ = list(progress.gradient_norms)
         if self.early_stopping:
-            self.validation_scores_ = history.validation_scores
-            self.best_validation_score_ = max(history.validation_scores)
+            self.validation_scores_ = list(progress.validation_scores)
+            self.best_validation_score_ = -progress.best
             self.best_loss_ = None
         else:
             self.validation_scores_ = None
             self.best_validation_score_ = None
-            self.best_loss_ = min(history.losses)
+            self.best_loss_ = progress.best
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = True
         tags.input_tags.three_d_array = True
         return tags
+
+
+@contextmanager
+def _said_of(name):
+    """Say of errors that they are about the argument `name`."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _layer_sizes(name, sizes):

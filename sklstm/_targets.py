@@ -56,6 +56,16 @@ class RegressionTargets:
         self._scale = np.where(constant, 1.0, np.ldexp(scale, back))
         self._overflows = self._exponent.any()
 
+    def refuse_others(self, y):
+        """Refuse targets of another shape than those that this was made for."""
+        n_outputs = y.reshape(len(y), -1).shape[1]
+        if (y.ndim == 1, n_outputs) != (self._one_dimensional, self.n_outputs):
+            shape = "" if self._one_dimensional else f" {self.n_outputs}"
+            raise ValueError(
+                f"y has shape {y.shape}, but training goes on from targets of shape "
+                f"(n_samples,{shape})."
+            )
+
     def encode(self, y, rows, dtype):
         """Return `y` as the kernel is trained on it (n_samples, n_outputs), at `rows`.
 
@@ -94,7 +104,7 @@ class ClassTargets:
     Parameters
     ----------
     y : array (n_samples,) or (n_samples, n_labels)
-        From `check_classes`.
+        From `check_classes`: targets with all the classes.
     """
 
     def __init__(self, y):
@@ -111,6 +121,17 @@ class ClassTargets:
         softmax_output = self.n_outputs > 1 and not self.multi_label
         self.loss = "log_loss" if softmax_output else "binary_log_loss"
         self.out_activation = "softmax" if softmax_output else "logistic"
+
+    def refuse_others(self, y):
+        """Refuse classes, or a number of labels, that this was not made for."""
+        labels = y.shape[1] if y.ndim == 2 else None
+        if labels != (self.n_outputs if self.multi_label else None):
+            raise ValueError(
+                f"y has shape {y.shape}, but training goes on from "
+                f"{f'{self.n_outputs} labels' if self.multi_label else 'classes'}."
+            )
+        if not self.multi_label:
+            refuse_unknown(y, self.classes)
 
     def encode(self, y, rows, dtype):
         """Return `y` as the kernel is trained on it (n_samples, n_targets)."""
@@ -181,6 +202,16 @@ def check_classes(y, n_samples, estimator):
             "expected 0 and 1."
         )
     return y
+
+
+def refuse_unknown(y, classes):
+    """Refuse classes that are not among those that training goes on from."""
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y holds {unknown.tolist()}, which is not among the classes "
+            f"{classes.tolist()}."
+        )
 
 
 def check_weights(sample_weight, n_samples):

@@ -1,11 +1,22 @@
 """LSTMClassifier and LSTMRegressor: parameters, docs, the scikit-learn contract."""
 
+from dataclasses import replace
+
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.validation import column_or_1d
 
 from sklstm._base import BaseLSTM
-from sklstm._targets import ClassTargets, RegressionTargets, check_classes, check_real
+from sklstm._targets import (
+    ClassTargets,
+    RegressionTargets,
+    check_classes,
+    check_real,
+    refuse_unknown,
+)
 
 
 class LSTMRegressor(RegressorMixin, BaseLSTM):
@@ -42,8 +53,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         With `window`: the column of X that says which series a row is of, by name or
         position. It is no channel.
 
-    solver : {'adam'}, default='adam'
-        The optimizer [4]_.
+    solver : {'adam', 'sgd'}, default='adam'
+        The optimizer: Adam [4]_, or gradient descent with momentum [5]_.
 
     alpha : float, default=0.0
         Strength of the L2 penalty on weights (not biases). As in scikit-learn's MLPs it
@@ -53,8 +64,23 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Sequences in a minibatch; "auto" is ``min(200, n_samples)``. More than there are
         samples is clipped, with a warning.
 
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, \
+            default='constant'
+        How the step size goes on from `learning_rate_init`, for either solver:
+
+        - "constant": it stays;
+        - "invscaling": in an epoch that `t_` samples were seen before it is
+          ``learning_rate_init / (t_ + 1) ** power_t``;
+        - "adaptive": it stays while training improves, and is divided by 5 where
+          training would stop, which it then does not, down to 1e-6;
+        - "cosine": over `max_iter` epochs it goes up for the first 20th, then down to
+          0 along half a cosine [6]_.
+
     learning_rate_init : float, default=0.001
         The step size.
+
+    power_t : float, default=0.5
+        The exponent of "invscaling".
 
     max_iter : int, default=200
         Most epochs to train.
@@ -75,7 +101,19 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         not improved by `tol` for more than `n_iter_no_change` epochs in a row.
 
     verbose : bool or int, default=False
-        Whether to print a line for each epoch.
+        Whether to print a line for each epoch: its loss, validation score, mean norm
+        of the gradient, and time.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights, targets' scale and curves of the fit
+        before, rather than starting anew. What the network was built for cannot change
+        then.
+
+    momentum : float, default=0.9
+        Of "sgd": the part of the last step that the next one begins with, 0 to 1.
+
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" takes the gradient's step from where the momentum leads [5]_.
 
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay of Adam's estimates of the gradient's first and second moment.
@@ -84,9 +122,10 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Added to the denominator of Adam's step.
 
     early_stopping : bool, default=False
-        Whether to hold `validation_fraction` of the samples out, to stop when the score
-        on them no longer improves, and to keep the weights of the best epoch. With
-        `window` the last part of each series is held out, else a random part.
+        Whether to hold `validation_fraction` of the samples out, unless `fit` is given
+        `X_val` and `y_val`, to stop when the score on them no longer improves, and to
+        keep the weights of the best epoch. With `window` the last part of each series
+        is held out, else a random part.
 
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` holds out.
@@ -117,7 +156,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         columns are all strings.
 
     n_iter_ : int
-        Epochs trained.
+        Epochs of the last fit.
 
     t_ : int
         Samples seen in training.
@@ -165,6 +204,10 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
        IEEE Transactions on Signal Processing 45(11), 1997.
     .. [4] Kingma, D. P. & Ba, J., "Adam: a method for stochastic optimization",
        ICLR, 2015.
+    .. [5] Sutskever, I., Martens, J., Dahl, G. & Hinton, G., "On the importance of
+       initialization and momentum in deep learning", ICML, 2013.
+    .. [6] Loshchilov, I. & Hutter, F., "SGDR: stochastic gradient descent with warm
+       restarts", ICLR, 2017.
 
     Examples
     --------
@@ -183,6 +226,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         **BaseLSTM._parameter_constraints,
         "normalize_y": ["boolean"],
     }
+    _architecture_parameters = (*BaseLSTM._architecture_parameters, "normalize_y")
 
     def __init__(
         self,
@@ -196,13 +240,18 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         solver="adam",
         alpha=0.0,
         batch_size="auto",
+        learning_rate="constant",
         learning_rate_init=0.001,
+        power_t=0.5,
         max_iter=200,
         max_grad_norm=1.0,
         shuffle=True,
         random_state=None,
         tol=1e-4,
         verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
@@ -222,13 +271,18 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
         self.max_iter = max_iter
         self.max_grad_norm = max_grad_norm
         self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol
         self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -238,6 +292,34 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.normalize_y = normalize_y
         self.dtype = dtype
         self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch, at a constant rate, from where training has come to.
+
+        The first call builds the network, and learns the scale of the targets.
+
+        Parameters
+        ----------
+        X : array-like or list of array-likes
+            Sequences in any of the forms that `fit` takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample, at least 0.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError or TypeError
+            If an argument or parameter cannot be used, `early_stopping` is set, or what
+            the network was built for has changed; the message names it.
+        """
+        return self._partial_fit(X, y, sample_weight, lambda training: training)
 
     def _check_y(self, y, n_samples):
         return check_real(y, n_samples, self)
@@ -252,8 +334,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
             training.targets[rows], training.weights[rows], self.normalize_y
         )
 
-    @staticmethod
-    def _score(y, prediction, weights):
+    def _score_of(self, y, raw, weights):
+        prediction = self._targets.decode(raw)
         # In units of a power of two, which is exact, no square overflows or vanishes.
         largest = np.maximum(np.abs(y).max(axis=0), np.abs(prediction).max(axis=0))
         _, exponent = np.frexp(largest)
@@ -300,8 +382,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         With `window`: the column of X that says which series a row is of, by name or
         position. It is no channel.
 
-    solver : {'adam'}, default='adam'
-        The optimizer [4]_.
+    solver : {'adam', 'sgd'}, default='adam'
+        The optimizer: Adam [4]_, or gradient descent with momentum [5]_.
 
     alpha : float, default=0.0
         Strength of the L2 penalty on weights (not biases). As in scikit-learn's MLPs it
@@ -311,8 +393,23 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         Sequences in a minibatch; "auto" is ``min(200, n_samples)``. More than there are
         samples is clipped, with a warning.
 
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, \
+            default='constant'
+        How the step size goes on from `learning_rate_init`, for either solver:
+
+        - "constant": it stays;
+        - "invscaling": in an epoch that `t_` samples were seen before it is
+          ``learning_rate_init / (t_ + 1) ** power_t``;
+        - "adaptive": it stays while training improves, and is divided by 5 where
+          training would stop, which it then does not, down to 1e-6;
+        - "cosine": over `max_iter` epochs it goes up for the first 20th, then down to
+          0 along half a cosine [6]_.
+
     learning_rate_init : float, default=0.001
         The step size.
+
+    power_t : float, default=0.5
+        The exponent of "invscaling".
 
     max_iter : int, default=200
         Most epochs to train.
@@ -333,7 +430,19 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         not improved by `tol` for more than `n_iter_no_change` epochs in a row.
 
     verbose : bool or int, default=False
-        Whether to print a line for each epoch.
+        Whether to print a line for each epoch: its loss, validation score, mean norm
+        of the gradient, and time.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights, targets' scale and curves of the fit
+        before, rather than starting anew. What the network was built for cannot change
+        then.
+
+    momentum : float, default=0.9
+        Of "sgd": the part of the last step that the next one begins with, 0 to 1.
+
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" takes the gradient's step from where the momentum leads [5]_.
 
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay of Adam's estimates of the gradient's first and second moment.
@@ -342,10 +451,10 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         Added to the denominator of Adam's step.
 
     early_stopping : bool, default=False
-        Whether to hold `validation_fraction` of the samples out, to stop when the score
-        on them no longer improves, and to keep the weights of the best epoch. With
-        `window` the last part of each series is held out, else a random part of each
-        class.
+        Whether to hold `validation_fraction` of the samples out, unless `fit` is given
+        `X_val` and `y_val`, to stop when the score on them no longer improves, and to
+        keep the weights of the best epoch. With `window` the last part of each series
+        is held out, else a random part of each class.
 
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` holds out.
@@ -353,6 +462,11 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     n_iter_no_change : int, default=10
         Most epochs in a row that may not improve by `tol`. One more, and training
         stops, as in scikit-learn's MLPs.
+
+    class_weight : dict or 'balanced', default=None
+        What samples of each class weigh, beside `sample_weight`: ``{class: weight}``,
+        1 where there is none; "balanced" makes all classes weigh the same. For one
+        label a sample only; "balanced" is for `fit` only.
 
     dtype : {'float32', 'float64'}, default='float32'
         What the network computes in, whatever the dtype of X.
@@ -376,7 +490,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         columns are all strings.
 
     n_iter_ : int
-        Epochs trained.
+        Epochs of the last fit.
 
     t_ : int
         Samples seen in training.
@@ -424,6 +538,10 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
        IEEE Transactions on Signal Processing 45(11), 1997.
     .. [4] Kingma, D. P. & Ba, J., "Adam: a method for stochastic optimization",
        ICLR, 2015.
+    .. [5] Sutskever, I., Martens, J., Dahl, G. & Hinton, G., "On the importance of
+       initialization and momentum in deep learning", ICML, 2013.
+    .. [6] Loshchilov, I. & Hutter, F., "SGDR: stochastic gradient descent with warm
+       restarts", ICLR, 2017.
 
     Examples
     --------
@@ -438,6 +556,11 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     True
     """
 
+    _parameter_constraints = {
+        **BaseLSTM._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
     def __init__(
         self,
         hidden_layer_sizes=(64,),
@@ -450,19 +573,25 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         solver="adam",
         alpha=0.0,
         batch_size="auto",
+        learning_rate="constant",
         learning_rate_init=0.001,
+        power_t=0.5,
         max_iter=200,
         max_grad_norm=1.0,
         shuffle=True,
         random_state=None,
         tol=1e-4,
         verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
+        class_weight=None,
         dtype="float32",
         n_jobs=None,
     ):
@@ -475,19 +604,25 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
         self.max_iter = max_iter
         self.max_grad_norm = max_grad_norm
         self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol
         self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
         self.dtype = dtype
         self.n_jobs = n_jobs
 
@@ -537,8 +672,90 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         fitted = self._fitted()
         return fitted._targets.log_probabilities(fitted._raw_outputs(X))
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train for one epoch, at a constant rate, from where training has come to.
+
+        The first call builds the network.
+
+        Parameters
+        ----------
+        X : array-like or list of array-likes
+            Sequences in any of the forms that `fit` takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Their classes, or 0 and 1 for each label.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample, at least 0.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that there are, in the first call; later it can be left out, and
+            so for multi-label y, whose columns are all labels.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError or TypeError
+            If an argument or parameter cannot be used, `early_stopping` is set, or what
+            the network was built for has changed; the message names it.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                'class_weight="balanced" is not supported by partial_fit, which does '
+                "not see all samples: pass the weights as a dict."
+            )
+        if classes is not None:
+            classes = np.unique(column_or_1d(classes))
+            fitted = getattr(self, "classes_", classes)
+            if not np.array_equal(fitted, classes):
+                raise ValueError(
+                    f"classes={classes.tolist()}, but training goes on from "
+                    f"{fitted.tolist()}."
+                )
+
+        def with_all_classes(training):
+            if training.targets.ndim == 2:
+                return training
+            if classes is None:
+                raise ValueError(
+                    "classes must be passed in the first call of partial_fit: y may "
+                    "not hold them all."
+                )
+            refuse_unknown(training.targets, classes)
+            return replace(training, targets=classes)
+
+        return self._partial_fit(X, y, sample_weight, with_all_classes)
+
     def _check_y(self, y, n_samples):
         return check_classes(y, n_samples, self)
+
+    def _check_weights(self, sample_weight, y):
+        weights, unit = super()._check_weights(sample_weight, y)
+        if self.class_weight is None:
+            return weights, unit
+        if y.ndim == 2:
+            raise ValueError(
+                "class_weight is for one class a sample, and y has several columns "
+                "(multi-label): pass sample_weight instead."
+            )
+        classes, codes = np.unique(y, return_inverse=True)
+        of_class = compute_class_weight(
+            self.class_weight, classes=classes, y=y, sample_weight=weights
+        )
+        if not (np.isfinite(of_class).all() and of_class.min() >= 0):
+            raise ValueError(
+                f"class_weight={self.class_weight}: expected finite weights of at "
+                "least 0."
+            )
+        weights = weights * of_class[codes]
+        largest = float(weights.max())
+        if largest == 0:
+            raise ValueError(
+                "class_weight and sample_weight leave no sample with a weight above 0."
+            )
+        return weights / largest, unit * largest
 
     def _make_targets(self, training):
         # Classes without weight, or held out alone, are classes too.
@@ -547,12 +764,11 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     def _stratify(self, y):
         return y if y.ndim == 1 else None
 
-    @staticmethod
-    def _score(y, prediction, weights):
-        return accuracy_score(y, prediction, sample_weight=weights)
+    def _score_of(self, y, raw, weights):
+        return accuracy_score(y, self._targets.decode(raw), sample_weight=weights)
 
-    def _set_fitted_attributes(self, history, n_samples):
-        super()._set_fitted_attributes(history, n_samples)
+    def _set_fitted_attributes(self, n_epochs):
+        super()._set_fitted_attributes(n_epochs)
         self.classes_ = self._targets.classes
 
     def __sklearn_tags__(self):

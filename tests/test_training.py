@@ -957,17 +957,21 @@ def test_divergence_raises_no_warnings_besides(
 
 def test_verbose_prints_a_line_an_epoch(capsys):
     model = make_task("regression").fit(verbose=True, **SMALL)
+    curves = zip(model.loss_curve_, model.grad_norm_curve_, strict=True)
     ref = [
-        f"Epoch {epoch}, loss = {loss:.8f}"
-        for epoch, loss in enumerate(model.loss_curve_, 1)
+        f"Epoch {epoch}, loss = {loss:.8f}, gradient norm = {norm:.4g}"
+        for epoch, (loss, norm) in enumerate(curves, 1)
     ]
-    assert capsys.readouterr().out.splitlines() == ref
+    lines = capsys.readouterr().out.splitlines()
+    comp, seconds = zip(*(line.rsplit(", ", 1) for line in lines), strict=True)
+    assert list(comp) == ref
+    assert all(re.fullmatch(r"\d+\.\d\d s", taken) for taken in seconds)
 
 
 def test_verbose_prints_scores_of_early_stopping(capsys):
     model = make_task("regression").fit(verbose=1, early_stopping=True, **SMALL)
     lines = capsys.readouterr().out.splitlines()
-    scores = [float(re.search(r"score = (\S+)$", line)[1]) for line in lines]
+    scores = [float(re.search(r"score = ([^,]+),", line)[1]) for line in lines]
     assert_allclose(scores, model.validation_scores_, atol=1e-6)
 
 
@@ -1082,12 +1086,13 @@ def interrupted(*args):
 def test_refit_that_fails_on_other_channels_leaves_the_first_fit_whole(
     failure, monkeypatch
 ):
+    # An interrupt while the network is built; one in training ends it with a model.
     rng = np.random.RandomState(0)
     X, y = rng.standard_normal((20, 5, 3)), rng.standard_normal(20)
     model = LSTMRegressor(**SMALL).fit(X, y)
     ref = model.predict(X)
     if failure == "interrupt":
-        monkeypatch.setattr("sklstm._training._clip", interrupted)
+        monkeypatch.setattr("sklstm._base.Network", interrupted)
         with pytest.raises(KeyboardInterrupt):
             model.fit(X[:, :, :1], y)
     else:

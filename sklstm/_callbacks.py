@@ -1,0 +1,53 @@
+"""The calls of scikit-learn's callbacks during a fit."""
+
+
+class FitCallbacks:
+    """Tells the callbacks of an estimator of a fit and of each of its epochs.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The user's, on which the callbacks are set.
+    X, y, sample_weight
+        As they were given.
+    """
+
+    def __init__(self, estimator, X, y, sample_weight):
+        self._estimator, self._n_epochs = estimator, 0
+        self._data = {"X": X, "y": y}
+        if sample_weight is not None:
+            self._data["metadata"] = {"sample_weight": sample_weight}
+        self._fit = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        self._fit.call_on_fit_task_begin(estimator=estimator, **self._data)
+
+    def watch(self, state):
+        """Set where states come from.
+
+        Parameters
+        ----------
+        state : callable
+            Called with how many epochs there were; returns the attributes of an
+            estimator trained up to here.
+        """
+        self._state = state
+
+    def begin(self):
+        """Tell that an epoch begins."""
+        self._epoch = self._fit.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+
+    def end(self):
+        """Tell that an epoch is over; return whether training is to stop."""
+        self._n_epochs += 1
+        return self._end(self._epoch)
+
+    def end_fit(self):
+        """Tell that the fit is over."""
+        self._end(self._fit)
+
+    def _end(self, context):
+        return context.call_on_fit_task_end(
+            estimator=self._estimator,
+            reconstruction_attributes=lambda: self._state(self._n_epochs),
+            **self._data,
+        )
