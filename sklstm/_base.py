@@ -61,6 +61,7 @@ class BaseLSTM(
             Interval(Integral, 1, None, closed="left"),
         ],
         "bidirectional": ["boolean"],
+        "pooling": [StrOptions({"last", "mean", "max"})],
         "head_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "n_channels": [Interval(Integral, 1, None, closed="left"), None],
         "window": [Interval(Integral, 1, None, closed="left"), None],
@@ -97,6 +98,7 @@ class BaseLSTM(
     _architecture_parameters = (
         "hidden_layer_sizes",
         "bidirectional",
+        "pooling",
         "head_layer_sizes",
         "dtype",
     )
@@ -267,6 +269,7 @@ class BaseLSTM(
             self.bidirectional,
             _layer_sizes("head_layer_sizes", self.head_layer_sizes),
             self._targets.n_outputs,
+            self.pooling,
         )
         self._refuse_too_large(network)
         return network
@@ -369,8 +372,9 @@ class BaseLSTM(
         Returns
         -------
         states : ndarray of shape (n_samples, n_directions * n_hidden), dtype float64
-            The top layer's hidden state at the last step; with `bidirectional`, next
-            to it that of the backward direction at the first step.
+            What `pooling` makes of the top layer's hidden states: the one at the last
+            step, with `bidirectional` next to that of the backward direction at the
+            first, or the mean or maximum over the steps, each direction its own.
 
         Raises
         ------
@@ -472,6 +476,7 @@ class BaseLSTM(
         return CPUEngine(
             self._network,
             loss=self._targets.loss,
+            quantile=self._targets.quantile,
             dtype=self._parameters.dtype,
             n_threads=n_threads or effective_n_jobs(self.n_jobs),
         )

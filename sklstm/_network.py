@@ -20,6 +20,7 @@ class LayerShape:
     recurrent: bool
     n_above: int  # values a step handed to a recurrent layer above, both directions
     passes_gradient_down: bool
+    pooling: str = "last"  # how its steps are summed up, if no recurrent layer is above
 
     @property
     def n_rows(self):
@@ -47,6 +48,8 @@ class Network:
         Units of each dense ReLU layer between the recurrent layers and the output.
     n_outputs : int
         Units of the output layer.
+    pooling : {"last", "mean", "max"}
+        What sums a sequence up: the last state, or the mean or maximum of all.
 
     Attributes
     ----------
@@ -67,6 +70,7 @@ class Network:
         bidirectional,
         head_layer_sizes,
         n_outputs,
+        pooling="last",
     ):
         self.n_channels = n_channels
         self.n_outputs = n_outputs
@@ -84,6 +88,7 @@ class Network:
                     recurrent=True,
                     n_above=0 if top else n_units * self.n_directions,
                     passes_gradient_down=level > 0,
+                    pooling=pooling if top else "last",
                 )
                 for suffix in ("", "_reverse")[: self.n_directions]
             ]

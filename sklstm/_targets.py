@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from sklstm._sequences import call_to_dense, is_table_with, to_array
 
+LOG_LINK = ("poisson", "gamma")  # losses whose raw outputs are logarithms
 _EXPECTED = "an array (n_samples,) or (n_samples, n_outputs)"
 
 
@@ -24,13 +25,16 @@ class RegressionTargets:
     weights : array of float64 (n_samples,)
         Above zero.
     normalize : bool
-        Whether the kernel is trained on targets of mean 0 and standard deviation 1.
+        Whether the kernel is trained on targets of mean 0 and standard deviation 1; of
+        mean 1, for the losses whose raw outputs are logarithms.
+    loss : str
+    quantile : float
     """
 
-    loss = "squared_error"
-    out_activation = "identity"
-
-    def __init__(self, y, weights, normalize):
+    def __init__(self, y, weights, normalize, loss, quantile):
+        self.loss, self.quantile = loss, quantile
+        self._logarithms = loss in LOG_LINK
+        self.out_activation = "exp" if self._logarithms else "identity"
         self._one_dimensional = y.ndim == 1
         y = y.reshape(len(y), -1)
         self.n_outputs = y.shape[1]
@@ -45,6 +49,11 @@ class RegressionTargets:
         _, exponent = np.frexp(np.abs(y).max(axis=0))
         scaled = np.ldexp(y, -exponent)
         mean = np.average(scaled, axis=0, weights=weights)
+        if self._logarithms:
+            self._exponent = exponent
+            self._scale = np.where(mean > 0, mean, 1.0)
+            self._overflows = True
+            return
         scale = np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
         # What is left of a constant target is rounding: it keeps its own units.
         constant = (scale == 0) | (scale <= 10 * np.finfo(float).eps * np.abs(mean))
@@ -87,13 +96,35 @@ class RegressionTargets:
 
     def decode(self, raw):
         """Return the predictions that raw outputs (n_samples, n_outputs) stand for."""
-        y = raw.astype(np.float64) * self._scale + self._mean
+        y = self._activate(raw) * self._scale + self._mean
         if self._overflows:
             with np.errstate(over="ignore"):
                 y = np.ldexp(y, self._exponent)
             largest = np.finfo(float).max
             y = np.clip(y, -largest, largest)
         return y.ravel() if self._one_dimensional else y
+
+    def mean_loss(self, y, raw, weights):
+        """Return the mean loss of raw outputs, of which training lessens the sum."""
+        y = np.ldexp(y.reshape(len(y), -1), -self._exponent)
+        y = (y - self._mean) / self._scale
+        x = raw.astype(np.float64)
+        if self.loss == "absolute_error":
+            losses = np.abs(x - y)
+        elif self.loss == "quantile":
+            losses = np.where(
+                y > x, self.quantile * (y - x), (1 - self.quantile) * (x - y)
+            )
+        elif self.loss == "poisson":
+            losses = np.exp(x) - y * x
+        else:
+            losses = x + y * np.exp(-x)
+        return float(np.average(losses.mean(axis=1), weights=weights))
+
+    def _activate(self, raw):
+        """Return what raw outputs are, in units of the scale."""
+        raw = raw.astype(np.float64)
+        return np.exp(np.minimum(raw, 700)) if self._logarithms else raw
 
 
 class ClassTargets:
@@ -106,6 +137,8 @@ class ClassTargets:
     y : array (n_samples,) or (n_samples, n_labels)
         From `check_classes`: targets with all the classes.
     """
+
+    quantile = 0.5  # of no loss of theirs
 
     def __init__(self, y):
         self.multi_label = y.ndim == 2
@@ -202,6 +235,19 @@ def check_classes(y, n_samples, estimator):
             "expected 0 and 1."
         )
     return y
+
+
+def refuse_below(y, loss):
+    """Refuse targets that the losses whose raw outputs are logarithms cannot have."""
+    bad = y <= 0 if loss == "gamma" else y < 0
+    if bad.any():
+        place = np.unravel_index(np.argmax(bad), y.shape)
+        least = "above 0" if loss == "gamma" else "of at least 0"
+        raise ValueError(
+            f"{_entry('y', place)} is {y[place]}: loss={loss!r} needs targets {least}."
+        )
+    if (y.max(axis=0) == 0).any():
+        raise ValueError(f"y is zero throughout: loss={loss!r} needs targets above 0.")
 
 
 def refuse_unknown(y, classes):

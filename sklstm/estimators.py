@@ -1,20 +1,23 @@
 """LSTMClassifier and LSTMRegressor: parameters, docs, the scikit-learn contract."""
 
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import column_or_1d
 
 from sklstm._base import BaseLSTM
 from sklstm._targets import (
+    LOG_LINK,
     ClassTargets,
     RegressionTargets,
     check_classes,
     check_real,
+    refuse_below,
     refuse_unknown,
 )
 
@@ -23,8 +26,9 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     """Long short-term memory (LSTM) network for regression on sequences.
 
     The network reads a sequence step by step through gated cells [1]_ [2]_, optionally
-    in both directions [3]_, and predicts one target, or several, from its last state.
-    It minimises the squared error.
+    in both directions [3]_, and predicts one target, or several, from what its
+    states sum up to.
+    It minimises the squared error, or another loss.
 
     Parameters
     ----------
@@ -32,9 +36,13 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Hidden units of each recurrent layer, bottom up (in each direction).
 
     bidirectional : bool, default=False
-        Whether each layer also reads the sequence from its end. What sums a sequence up
-        then is the forward direction's state at the last step next to the backward
-        direction's at the first.
+        Whether each layer also reads the sequence from its end.
+
+    pooling : {'last', 'mean', 'max'}, default='last'
+        What sums a sequence up for the layers above the recurrent ones: the hidden
+        state at the last step (with `bidirectional` next to it that of the backward
+        direction at the first step), or the mean or the maximum, unit by unit, over all
+        steps (of each direction).
 
     head_layer_sizes : int or array-like of int, default=()
         Units of dense ReLU layers between the recurrent layers and the output.
@@ -134,9 +142,20 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Most epochs in a row that may not improve by `tol`. One more, and training
         stops, as in scikit-learn's MLPs.
 
+    loss : {'squared_error', 'absolute_error', 'quantile', 'poisson', 'gamma'}, \
+            default='squared_error'
+        What training makes small, as in ``HistGradientBoostingRegressor``: half the
+        squared error, the absolute error, the pinball loss of a `quantile`, half the
+        deviance of a Poisson or a gamma distribution, for which the network predicts
+        the logarithm of the mean. Of several outputs the mean.
+
+    quantile : float, default=None
+        Which quantile is predicted with ``loss="quantile"``, from 0 to 1.
+
     normalize_y : bool, default=True
-        Whether the network is trained on targets of mean 0 and standard deviation 1,
-        and its predictions scaled back. Losses then are in these units.
+        Whether the network is trained on targets of mean 0 and standard deviation 1
+        (with the losses "poisson" and "gamma", of mean 1), and its predictions scaled
+        back. Losses then are in these units.
 
     dtype : {'float32', 'float64'}, default='float32'
         What the network computes in, whatever the dtype of X.
@@ -169,7 +188,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         each epoch.
 
     validation_scores_ : list of float
-        R² of each epoch on the held-out samples; None without `early_stopping`.
+        R² of each epoch on the held-out samples, or where `loss` is not the squared
+        error, minus their mean loss; None without `early_stopping`.
 
     best_validation_score_ : float
         The highest of them; None without `early_stopping`.
@@ -181,7 +201,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Units of the output layer.
 
     out_activation_ : str
-        "identity".
+        "exp" for the losses "poisson" and "gamma", else "identity".
 
     weights_ : dict of str to ndarray
         Named, writable views of the weights, with the names, shapes and gate order
@@ -224,15 +244,27 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
 
     _parameter_constraints = {
         **BaseLSTM._parameter_constraints,
+        "loss": [
+            StrOptions(
+                {"squared_error", "absolute_error", "quantile", "poisson", "gamma"}
+            )
+        ],
+        "quantile": [Interval(Real, 0, 1, closed="both"), None],
         "normalize_y": ["boolean"],
     }
-    _architecture_parameters = (*BaseLSTM._architecture_parameters, "normalize_y")
+    _architecture_parameters = (
+        *BaseLSTM._architecture_parameters,
+        "loss",
+        "quantile",
+        "normalize_y",
+    )
 
     def __init__(
         self,
         hidden_layer_sizes=(64,),
         *,
         bidirectional=False,
+        pooling="last",
         head_layer_sizes=(),
         n_channels=None,
         window=None,
@@ -258,12 +290,15 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
+        loss="squared_error",
+        quantile=None,
         normalize_y=True,
         dtype="float32",
         n_jobs=None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.bidirectional = bidirectional
+        self.pooling = pooling
         self.head_layer_sizes = head_layer_sizes
         self.n_channels = n_channels
         self.window = window
@@ -289,6 +324,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.loss = loss
+        self.quantile = quantile
         self.normalize_y = normalize_y
         self.dtype = dtype
         self.n_jobs = n_jobs
@@ -322,19 +359,30 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         return self._partial_fit(X, y, sample_weight, lambda training: training)
 
     def _check_y(self, y, n_samples):
-        return check_real(y, n_samples, self)
+        y = check_real(y, n_samples, self)
+        if self.loss in LOG_LINK:
+            refuse_below(y, self.loss)
+        return y
 
     def _remedies(self):
         scale = [] if self.normalize_y else ["scale y or set normalize_y=True"]
         return [*super()._remedies(), *scale]
 
     def _make_targets(self, training):
+        if self.loss == "quantile" and self.quantile is None:
+            raise ValueError('loss="quantile" needs quantile, a number from 0 to 1.')
         rows = training.rows
         return RegressionTargets(
-            training.targets[rows], training.weights[rows], self.normalize_y
+            training.targets[rows],
+            training.weights[rows],
+            self.normalize_y,
+            self.loss,
+            self._float("quantile") if self.loss == "quantile" else 0.5,
         )
 
     def _score_of(self, y, raw, weights):
+        if self.loss != "squared_error":
+            return -self._targets.mean_loss(y, raw, weights)
         prediction = self._targets.decode(raw)
         # In units of a power of two, which is exact, no square overflows or vanishes.
         largest = np.maximum(np.abs(y).max(axis=0), np.abs(prediction).max(axis=0))
@@ -352,8 +400,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     """Long short-term memory (LSTM) network for classification of sequences.
 
     The network reads a sequence step by step through gated cells [1]_ [2]_, optionally
-    in both directions [3]_, and predicts its class, or several labels, from its last
-    state. It minimises the log-loss.
+    in both directions [3]_, and predicts its class, or several labels, from what its
+    states sum up to. It minimises the log-loss.
 
     Parameters
     ----------
@@ -361,9 +409,13 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         Hidden units of each recurrent layer, bottom up (in each direction).
 
     bidirectional : bool, default=False
-        Whether each layer also reads the sequence from its end. What sums a sequence up
-        then is the forward direction's state at the last step next to the backward
-        direction's at the first.
+        Whether each layer also reads the sequence from its end.
+
+    pooling : {'last', 'mean', 'max'}, default='last'
+        What sums a sequence up for the layers above the recurrent ones: the hidden
+        state at the last step (with `bidirectional` next to it that of the backward
+        direction at the first step), or the mean or the maximum, unit by unit, over all
+        steps (of each direction).
 
     head_layer_sizes : int or array-like of int, default=()
         Units of dense ReLU layers between the recurrent layers and the output.
@@ -566,6 +618,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         hidden_layer_sizes=(64,),
         *,
         bidirectional=False,
+        pooling="last",
         head_layer_sizes=(),
         n_channels=None,
         window=None,
@@ -597,6 +650,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.bidirectional = bidirectional
+        self.pooling = pooling
         self.head_layer_sizes = head_layer_sizes
         self.n_channels = n_channels
         self.window = window

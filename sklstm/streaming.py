@@ -92,8 +92,7 @@ class Stream:
         series : int, slice or array-like, default=None
             Index of the series to forget; None means all.
         """
-        for kept in self._steps.state().values():
-            kept[slice(None) if series is None else series] = 0
+        self._steps.reset(slice(None) if series is None else series)
 
     def get_state(self):
         """Return a copy of all that the stream remembers.
@@ -102,9 +101,11 @@ class Stream:
         -------
         state : dict of str to ndarray
             For each layer k the hidden state ``h_lk`` and the cell state ``c_lk``,
-            (n_series, hidden_size). With `window` the last ``steps``, (n_series,
-            window, n_channels), the latest at the end, and how many of them there are,
-            ``n_steps`` (n_series,).
+            (n_series, hidden_size). Where steps are pooled, what they have come to,
+            ``pooled`` (n_series, hidden_size), and their number, ``n_steps``
+            (n_series,). With `window` the last ``steps``, (n_series, window,
+            n_channels), the latest at the end, and how many of them there are,
+            ``n_steps``.
         """
         return {name: kept.copy() for name, kept in self._steps.state().items()}
 
@@ -180,19 +181,15 @@ class RunningSteps:
 
     def __init__(self, engine, parameters, n_series):
         self.dtype = parameters.dtype
-        self._stream = engine.stream(parameters, n_series)
-        self.step = self._stream.step
+        stream = engine.stream(parameters, n_series)
+        self.step, self.state, self.reset = stream.step, stream.state, stream.reset
 
     def refuse_impossible(self, state):
-        """Any finite state is possible."""
-
-    def state(self):
-        """Return views of the states, by name."""
-        return {
-            f"{name}_l{layer}": kept
-            for layer, states in enumerate(self._stream.states())
-            for name, kept in zip("hc", states, strict=True)
-        }
+        """Refuse less steps than none."""
+        if "n_steps" in state and state["n_steps"].min() < 0:
+            raise ValueError(
+                f"state['n_steps'] must be at least 0: got {state['n_steps']}."
+            )
 
 
 class LastSteps:
@@ -216,6 +213,11 @@ class LastSteps:
         values = self._steps.reshape(-1, n_channels)
         sequences = Sequences(values, starts, self._n_steps)
         return self._engine.predict(self._parameters, sequences), True
+
+    def reset(self, series):
+        """Go back to before the first step of some series."""
+        for kept in self.state().values():
+            kept[series] = 0
 
     def refuse_impossible(self, state):
         """Refuse more steps than are kept, or less than none."""

@@ -96,16 +96,32 @@ def hidden_states(weights, sequence):
     return forward, backward
 
 
-def pooled(weights, sequences):
-    """What sums each sequence up, (n, n_directions * hidden): pooling "last".
+def largest(states):
+    """The maximum over the first axis, decided on the real part."""
+    states = np.stack(np.broadcast_arrays(*states))
+    places = states.real.argmax(axis=0)
+    return np.take_along_axis(states, places[np.newaxis], axis=0)[0]
 
-    That is the state of a direction that has seen the whole sequence: forward at the
-    last step, backward at the first.
+
+POOLINGS = {  # of the states of a direction, in the order in which it has seen them
+    "last": lambda states: states[-1],
+    "mean": lambda states: sum(states) / len(states),
+    "max": largest,
+}
+
+
+def pooled(weights, sequences, pooling="last"):
+    """What sums each sequence up, (n, n_directions * hidden).
+
+    The last state of a direction is the one that has seen the whole sequence: forward
+    at the last step, backward at the first.
     """
+    pool = POOLINGS[pooling]
     rows = []
     for sequence in sequences:
         forward, backward = hidden_states(weights, sequence)
-        rows.append(forward[-1] if backward is None else join(forward[-1], backward[0]))
+        row = pool(forward)
+        rows.append(row if backward is None else join(row, pool(backward[::-1])))
     return np.stack(rows, axis=-2)
 
 
@@ -120,11 +136,14 @@ def dense_head(weights, x):
     return x
 
 
-def raw_output(weights, sequences):
+def raw_output(weights, sequences, pooling="last"):
     """The network's output before any link function, (n, n_outputs)."""
-    summaries = pooled(weights, sequences)
+    summaries = pooled(weights, sequences, pooling)
     rows = [dense_head(weights, summaries[..., k, :]) for k in range(len(sequences))]
     return np.stack(rows, axis=-2)
+
+
+QUANTILE = 0.3  # of the loss of that name
 
 
 def sample_losses(kind, raw, targets):
@@ -132,6 +151,15 @@ def sample_losses(kind, raw, targets):
     targets = np.asarray(targets)
     if kind == "squared_error":
         return 0.5 * ((raw - targets) ** 2).mean(axis=-1)
+    if kind == "absolute_error":
+        return (relu(raw - targets) + relu(targets - raw)).mean(axis=-1)
+    if kind == "quantile":
+        over, under = relu(raw - targets), relu(targets - raw)
+        return ((1 - QUANTILE) * over + QUANTILE * under).mean(axis=-1)
+    if kind == "poisson":
+        return (np.exp(raw) - targets * raw).mean(axis=-1)
+    if kind == "gamma":
+        return (raw + targets * np.exp(-raw)).mean(axis=-1)
     if kind == "log_loss":
         classes = targets.reshape(-1).astype(np.intp)
         return -log_softmax(raw)[..., np.arange(len(classes)), classes]
@@ -147,16 +175,16 @@ def loss(kind, raw, targets, sample_weight=None):
 
 
 def complex_step_derivatives(
-    kind, weights, sequences, targets, sample_weight, name, directions
+    kind, weights, sequences, targets, sample_weight, name, directions, pooling="last"
 ):
     """How the loss changes with one weight along each of directions (k, *shape)."""
     stepped = weights[name] + 1j * COMPLEX_STEP * directions
-    raw = raw_output({**weights, name: stepped}, sequences)
+    raw = raw_output({**weights, name: stepped}, sequences, pooling)
     return loss(kind, raw, targets, sample_weight).imag / COMPLEX_STEP
 
 
 def complex_step_gradient(
-    kind, weights, sequences, targets, sample_weight=None, block=256
+    kind, weights, sequences, targets, sample_weight=None, pooling="last", block=256
 ):
     """The gradient of the loss, a dict named and shaped as weights.
 
@@ -170,7 +198,14 @@ def complex_step_gradient(
             directions = np.eye(k, weight.size, first).reshape(k, *weight.shape)
             parts.append(
                 complex_step_derivatives(
-                    kind, weights, sequences, targets, sample_weight, name, directions
+                    kind,
+                    weights,
+                    sequences,
+                    targets,
+                    sample_weight,
+                    name,
+                    directions,
+                    pooling,
                 )
             )
         gradient[name] = np.concatenate(parts).reshape(weight.shape)
@@ -257,6 +292,8 @@ def random_targets(rng, kind, n_samples, n_outputs):
         return rng.integers(n_outputs, size=(n_samples, 1)).astype(np.float64)
     if kind == "binary_log_loss":
         return rng.integers(2, size=(n_samples, n_outputs)).astype(np.float64)
+    if kind in ("poisson", "gamma"):
+        return rng.gamma(2, size=(n_samples, n_outputs))
     return rng.normal(size=(n_samples, n_outputs))
 
 

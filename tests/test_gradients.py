@@ -10,7 +10,15 @@ from sklstm._network import Network
 from sklstm._sequences import Sequences
 from sklstm.engines.cpu import CPUEngine
 
-KINDS = ["squared_error", "log_loss", "binary_log_loss"]
+KINDS = [
+    "squared_error",
+    "absolute_error",
+    "quantile",
+    "poisson",
+    "gamma",
+    "log_loss",
+    "binary_log_loss",
+]
 DTYPES = [np.float64, np.float32]
 # The largest error, as a share of the largest number in what is compared.
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
@@ -31,6 +39,7 @@ class Problem:
         bidirectional=True,
         head_layer_sizes=(4,),
         n_outputs=3,
+        pooling="last",
     ):
         rng = np.random.default_rng(0)
         weights = reference.random_weights(
@@ -45,6 +54,7 @@ class Problem:
         targets = reference.random_targets(rng, kind, len(lengths), n_outputs)
         self.kind = kind
         self.dtype = dtype
+        self.pooling = pooling
         self.weights = {
             name: weight.astype(dtype).astype(np.float64)
             for name, weight in weights.items()
@@ -60,6 +70,7 @@ class Problem:
             bidirectional=bidirectional,
             head_layer_sizes=head_layer_sizes,
             n_outputs=n_outputs,
+            pooling=pooling,
         )
 
     def only(self, samples):
@@ -71,7 +82,13 @@ class Problem:
         return problem
 
     def engine(self):
-        return CPUEngine(self.network, loss=self.kind, dtype=self.dtype, n_threads=1)
+        return CPUEngine(
+            self.network,
+            loss=self.kind,
+            quantile=reference.QUANTILE,
+            dtype=self.dtype,
+            n_threads=1,
+        )
 
     def parameters(self):
         parameters = self.network.initialise(np.random.RandomState(0), dtype=self.dtype)
@@ -93,12 +110,17 @@ class Problem:
         )
 
     def reference_loss(self):
-        raw = reference.raw_output(self.weights, self.sequences)
+        raw = reference.raw_output(self.weights, self.sequences, self.pooling)
         return reference.loss(self.kind, raw, self.targets, self.sample_weight)
 
     def reference_gradient(self):
         return reference.complex_step_gradient(
-            self.kind, self.weights, self.sequences, self.targets, self.sample_weight
+            self.kind,
+            self.weights,
+            self.sequences,
+            self.targets,
+            self.sample_weight,
+            self.pooling,
         )
 
     def assert_gradient_equal(self, comp, ref):
@@ -169,6 +191,29 @@ def test_gradient(hidden_layer_sizes, bidirectional, lengths, head_layer_sizes, 
         bidirectional=bidirectional,
         head_layer_sizes=head_layer_sizes,
     )
+    _, gradient = problem.loss_and_gradient()
+    problem.assert_gradient_equal(gradient, problem.reference_gradient())
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("hidden_layer_sizes", [(4,), (3, 20)])
+@pytest.mark.parametrize("lengths", [RAGGED, [1, 1], [7] * 20 + RAGGED])
+def test_pooled_states_and_their_gradient(
+    lengths, hidden_layer_sizes, bidirectional, dtype, pooling
+):
+    problem = Problem(
+        lengths=lengths,
+        hidden_layer_sizes=hidden_layer_sizes,
+        bidirectional=bidirectional,
+        dtype=dtype,
+        pooling=pooling,
+    )
+    with problem.engine() as engine:
+        comp = engine.transform(problem.parameters(), problem.packed())
+    ref = reference.pooled(problem.weights, problem.sequences, pooling)
+    assert reference.relative_error(comp, ref) <= TOLERANCE[dtype]
     _, gradient = problem.loss_and_gradient()
     problem.assert_gradient_equal(gradient, problem.reference_gradient())
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklstm.engines.crew import Crew
-from sklstm.kernels import layout, losses, outline
+from sklstm.kernels import layout, losses, outline, pooling
 from sklstm.kernels.packing import add_gradients, pack
 from sklstm.kernels.shard import SHARD, advance, gradient_of_part, predict_part
 from sklstm.kernels.simd import lanes_of
@@ -25,16 +25,19 @@ class CPUEngine:
     Parameters
     ----------
     network : Network
-    loss : {"squared_error", "log_loss", "binary_log_loss"}
+    loss : str
+        A key of `losses.KINDS`.
     dtype : dtype
         float32 or float64: that of parameters, sequences and targets.
     n_threads : int
+    quantile : float
+        Of the loss of that name.
     """
 
-    def __init__(self, network, *, loss, dtype, n_threads):
+    def __init__(self, network, *, loss, dtype, n_threads, quantile=0.5):
         outline.ready(dtype)
         self._network = network
-        self._loss = losses.KINDS[loss]
+        self._loss = losses.KINDS[loss], quantile
         self._dtype = np.dtype(dtype)
         self._layers, packed_size, self._gradient_size = layout.layer_table(
             network, dtype
@@ -94,7 +97,7 @@ class CPUEngine:
         def run(part, thread):
             return gradient_of_part(
                 *arguments(part, n_parts, thread),
-                self._loss,
+                *self._loss,
                 targets,
                 weights,
                 self._gradients[part],
@@ -213,11 +216,17 @@ class CPUStream:
         self._network, self._n_series = network, n_series
         self._rows = layers["n_unit_vectors"][: network.n_recurrent]
         self._rows = self._rows * lanes_of(packed.dtype)
-        n_kept = 2 * n_series * int(self._rows.sum())
+        self._pooling = layers["pooling"][network.n_recurrent - 1]
+        n_rows = 2 * self._rows.sum()
+        if self._pooling != pooling.LAST:
+            n_rows += self._rows[-1]
+        n_kept = n_series * int(n_rows)
         self._work = _zeros(n_kept + n_scratch, packed.dtype)
+        self._n_steps = np.zeros(n_series, np.int64)
         self._weights = layers.view(np.int64), sizes, network.n_recurrent, packed
         one_step_each = np.arange(SHARD), np.ones(SHARD, np.int64)
-        self._rest = *one_step_each, n_kept, self._work, offset
+        self._rest = *one_step_each, n_kept, self._n_steps, self._work, offset
+        self.reset(slice(None))
 
     def step(self, x):
         """Take a step.
@@ -236,16 +245,29 @@ class CPUStream:
         raw = np.empty((self._n_series, self._network.n_outputs), self._work.dtype)
         return raw, advance(*self._weights, _read_only(x), *self._rest, raw)
 
-    def states(self):
-        """Return views of the states of each layer, ``[(h, c), ...]``."""
-        views, start = [], 0
+    def reset(self, series):
+        """Go back to before the first step of some series."""
+        for kept in self.state().values():
+            kept[series] = 0
+        if self._pooling == pooling.MAX:
+            self.state()["pooled"][series] = pooling.LEAST
+
+    def state(self):
+        """Return views of all that is kept, by name."""
+        views, start = {}, 0
         shapes = zip(self._network.layers, self._rows, strict=False)
-        for layer, row in shapes:
-            stop = start + 2 * self._n_series * row
-            both = self._work[start:stop].reshape(2, self._n_series, row)
-            views.append(tuple(both[:, :, : layer.n_units]))
-            start = stop
+        for level, (layer, row) in enumerate(shapes):
+            for name in "hc":
+                views[f"{name}_l{level}"] = self._kept(start, row)[:, : layer.n_units]
+                start += self._n_series * row
+        if self._pooling != pooling.LAST:
+            views["pooled"] = self._kept(start, row)[:, : layer.n_units]
+            views["n_steps"] = self._n_steps
         return views
+
+    def _kept(self, start, row):
+        stop = start + self._n_series * row
+        return self._work[start:stop].reshape(self._n_series, row)
 
 
 def _zeros(shape, dtype):

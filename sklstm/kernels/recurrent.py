@@ -30,7 +30,9 @@ from sklstm.kernels.layout import (
     DX,
     GATES,
     OUT,
+    POOL,
     TANH_C,
+    WHERE,
     C,
     H,
     Z,
@@ -38,6 +40,7 @@ from sklstm.kernels.layout import (
     places_of,
 )
 from sklstm.kernels.outline import out_of_line
+from sklstm.kernels.pooling import LAST, MAX, pool_step, pool_step_backward
 from sklstm.kernels.simd import add_to, copy, lanes, zero
 
 
@@ -56,8 +59,9 @@ def recurrent_forward(version):
         """Run one direction of a recurrent layer over all steps.
 
         H and C0 hold the states before the first step; H is left with those after the
-        last. Where `keep` is 1, Z, GATES, C and TANH_C hold a row for each step, for
-        the way back; where it is 0, the rows of one step, used again and again.
+        last. Where steps are pooled, POOL goes on from what steps before gave. Where
+        `keep` is 1, Z, GATES, C and TANH_C hold a row for each step, for the way back;
+        where it is 0, the rows of one step, used again and again.
         """
         version  # noqa: B018
         layer = layer_of(layers, e)
@@ -100,6 +104,11 @@ def recurrent_forward(version):
                 n_next, at[Z] + next_slot * z_row + hidden_column, z_row,
             )  # fmt: skip
             c_before = c
+            if layer["pooling"] != LAST:
+                where = at[WHERE] if keep == 1 and layer["pooling"] == MAX else -1
+                pool_step(
+                    work, layer["pooling"], t, active * h_row, at[H], at[POOL], where
+                )
             if layer["above"] > 0:
                 out = (
                     places_of(places, e - direction)[OUT] + direction * layer["n_units"]
@@ -148,9 +157,9 @@ def recurrent_backward(version):
     ):  # fmt: skip
         """Take the gradient back through one direction of a recurrent layer.
 
-        DH holds the gradient of the summed-up state on entry; the layer above has put
-        that of the single steps into DOUT. The weights' gradient is added to
-        `gradient`.
+        DH, or where steps are pooled POOL, holds the gradient of what sums the sequence
+        up; the layer above has put that of the single steps into DOUT. The weights'
+        gradient is added to `gradient`.
         """
         version  # noqa: B018
         layer = layer_of(layers, e)
@@ -176,6 +185,11 @@ def recurrent_backward(version):
                         out + _row(t, b, direction, lengths, offset) * layer["above"]
                     )
                     add_to(work, at[DH] + b * h_row, work, source, layer["n_units"])
+            if layer["pooling"] != LAST:
+                pool_step_backward(
+                    work, layer["pooling"], t, active * h_row,
+                    at[DH], at[POOL], at[WHERE],
+                )  # fmt: skip
             c_before = at[C] + offset[t - 1] * h_row if t > 0 else at[C0]
             lstm_backward(
                 work, active, n_blocks, gates, rows * gates_row,

@@ -22,6 +22,8 @@ from sklstm.kernels.layout import (
     GATES,
     N_FIELDS,
     N_REGIONS,
+    POOL,
+    WHERE,
     C,
     H,
     Z,
@@ -31,6 +33,7 @@ from sklstm.kernels.layout import (
 )
 from sklstm.kernels.losses import loss_and_gradient
 from sklstm.kernels.outline import out_of_line
+from sklstm.kernels.pooling import LAST, MAX, MEAN, divide_all, pool_none
 from sklstm.kernels.recurrent import recurrent_backward, recurrent_forward
 from sklstm.kernels.simd import (
     copy,
@@ -68,31 +71,40 @@ def _find_rows(lengths, n, offset):
 
 
 @inner
-def _pool(layers, n_recurrent, n_directions, places, n, work):
-    """Write what sums each sequence up, the last state, into Z of the head."""
+def _pool(layers, n_recurrent, n_directions, places, lengths, n, work):
+    """Write what sums each sequence up into Z of the head."""
     z, row = places_of(places, n_recurrent)[Z], layer_of(layers, n_recurrent)["z_width"]
     for direction in range(n_directions):
         e = n_recurrent - n_directions + direction
-        layer, h = layer_of(layers, e), places_of(places, e)[H]
+        layer, at = layer_of(layers, e), places_of(places, e)
+        source = at[H] if layer["pooling"] == LAST else at[POOL]
         h_row = layer["n_unit_vectors"] * lanes(work)
         for b in range(n):
             target = z + b * row + direction * layer["n_units"]
-            copy(work, h + b * h_row, work, target, layer["n_units"])
+            copy(work, source + b * h_row, work, target, layer["n_units"])
+            if layer["pooling"] == MEAN:
+                divide_all(work, target, layer["n_units"], lengths[b])
 
 
 @inner
-def _pool_backward(layers, n_recurrent, n_directions, places, n, work):
-    """Hand the gradient of what sums each sequence up to DH of the top layer."""
+def _pool_backward(layers, n_recurrent, n_directions, places, lengths, n, work):
+    """Hand the gradient of what sums sequences up to DH or POOL of the top layer."""
     dx = places_of(places, n_recurrent)[DX]
     dx_row = layer_of(layers, n_recurrent)["n_input_vectors"] * lanes(work)
     for direction in range(n_directions):
         e = n_recurrent - n_directions + direction
-        layer, dh = layer_of(layers, e), places_of(places, e)[DH]
+        layer, at = layer_of(layers, e), places_of(places, e)
         h_row = layer["n_unit_vectors"] * lanes(work)
-        zero(work, dh, n * h_row)
+        zero(work, at[DH], n * h_row)
+        target = at[DH]
+        if layer["pooling"] != LAST:
+            target = at[POOL]
+            zero(work, target, n * h_row)
         for b in range(n):
             source = dx + b * dx_row + direction * layer["n_units"]
-            copy(work, source, work, dh + b * h_row, layer["n_units"])
+            copy(work, source, work, target + b * h_row, layer["n_units"])
+            if layer["pooling"] == MEAN:
+                divide_all(work, target + b * h_row, layer["n_units"], lengths[b])
 
 
 @out_of_line("niiin ii pp nnin p")
@@ -108,11 +120,15 @@ def _forward(version):
             size = n * layer_of(layers, e)["n_unit_vectors"] * lanes(work)
             zero(work, at[H], size)
             zero(work, at[C0], size)
+            pooling = layer_of(layers, e)["pooling"]
+            if pooling != LAST:
+                where = at[WHERE] if keep == 1 and pooling == MAX else -1
+                pool_none(work, pooling, size, at[POOL], where)
             recurrent_forward(
                 layers, e, e % n_directions, n_directions, places, keep,
                 packed, values, starts, lengths, n, offset, work,
             )  # fmt: skip
-        _pool(layers, n_recurrent, n_directions, places, n, work)
+        _pool(layers, n_recurrent, n_directions, places, lengths, n, work)
         if head == 1:
             for e in range(n_recurrent, n_layers):
                 dense_forward(layers, n_layers, e, places, n, packed, work)
@@ -130,7 +146,7 @@ def _backward(version):
         version  # noqa: B018
         for e in range(n_layers - 1, n_recurrent - 1, -1):
             dense_backward(layers, n_layers, e, places, n, packed, work, gradient)
-        _pool_backward(layers, n_recurrent, n_directions, places, n, work)
+        _pool_backward(layers, n_recurrent, n_directions, places, lengths, n, work)
         top = n_recurrent - n_directions
         for e in range(0, top, n_directions):
             size = offset[lengths[0]] * layer_of(layers, e)["above"]
@@ -154,7 +170,7 @@ def gradient_of_part(version):
     def gradient_of_part(
         layers, sizes, n_recurrent, n_directions, packed, values,
         starts, lengths, samples, part, n_parts, work, offset,
-        loss, targets, weights, gradient,
+        loss, quantile, targets, weights, gradient,
     ):  # fmt: skip
         """Return the loss of every n_parts-th shard from `part` on, and its gradient.
 
@@ -181,6 +197,8 @@ def gradient_of_part(version):
             of all regions.
         loss : int
             One of `losses`.
+        quantile : float
+            Of the loss of that name.
         targets : array (n_samples, n_targets)
             Read.
         weights : array of float64 (n_samples,)
@@ -211,7 +229,7 @@ def gradient_of_part(version):
             for b in range(n):
                 sample = samples[first + b]
                 total += loss_and_gradient(
-                    loss, n_outputs, scratch, at[GATES] + b * row,
+                    loss, quantile, n_outputs, scratch, at[GATES] + b * row,
                     pointer(targets), sample * targets.shape[1], weights[sample],
                 )  # fmt: skip
             _backward(
@@ -273,7 +291,7 @@ def predict_part(version):
 def advance(version):
     def advance(
         layers, sizes, n_recurrent, packed, values, starts, lengths,
-        n_kept, work, offset, output,
+        n_kept, n_steps, work, offset, output,
     ):  # fmt: skip
         """Take a step in all of some series, whose states are kept.
 
@@ -285,9 +303,12 @@ def advance(version):
             Read: 0, 1, 2, ... and ones: each series has one step.
         n_kept : int
             Values of the states.
+        n_steps : array of int64 (n_series,)
+            How many steps of each series there were; counted up.
         work : array
             The states, read and written: for each layer the hidden states of all
-            series, in whole vectors, then the cell states. Behind them scratch.
+            series, in whole vectors, then the cell states, and at last the pooled
+            states where steps are pooled. Behind them scratch.
         output : array (n_series, n_outputs)
             Written: raw outputs.
 
@@ -321,13 +342,17 @@ def advance(version):
                 # The layer reads and writes the states where they are kept.
                 at[H] = states + first * h_row
                 at[C0] = at[C] = at[H] + n_series * h_row
+                at[POOL] = at[C] + n_series * h_row
                 recurrent_forward(
                     table, e, 0, 1, places, _FORGET, pointer(packed),
                     offset_of(pointer(values), first * n_channels), *shard, rows,
                     scratch,
                 )  # fmt: skip
                 states += 2 * n_series * h_row
-            _pool(table, n_recurrent, 1, places, n, scratch)
+            for b in range(n):
+                n_steps[first + b] += 1
+            so_far = offset_of(pointer(n_steps), first)
+            _pool(table, n_recurrent, 1, places, so_far, n, scratch)
             for e in range(n_recurrent, n_layers):
                 dense_forward(table, n_layers, e, places, n, pointer(packed), scratch)
             for b in range(n):

@@ -378,6 +378,7 @@ _TYPERS = {
     1: lambda context: lambda a: _vector_of(a),
     2: lambda context: lambda a, b: _vector_of(a, b),
     3: lambda context: lambda a, b, c: _vector_of(a, b, c),
+    4: lambda context: lambda a, b, c, d: _vector_of(a, b, c, d),
 }
 
 
@@ -447,6 +448,16 @@ def where_positive(a, b):
     return np.where(a > 0, b, np.zeros_like(b))
 
 
+def where_above(a, b, c, d):
+    """Return `c` where `a` is above `b`, and `d` elsewhere."""
+    return np.where(a > b, c, d).astype(d.dtype)
+
+
+def where_equal(a, b, c, d):
+    """Return `c` where `a` equals `b`, and `d` elsewhere."""
+    return np.where(a == b, c, d).astype(d.dtype)
+
+
 def exp2_of_whole(a):
     """Return 2 to the power of the whole number `a`, which is within -126 to 127."""
     return np.exp2(a)
@@ -467,6 +478,14 @@ def _emit_divide(builder, a, b):
 def _emit_where_positive(builder, a, b):
     zero = ir.Constant(a.type, None)
     return builder.select(builder.fcmp_ordered(">", a, zero), b, zero)
+
+
+def _emit_where_above(builder, a, b, c, d):
+    return builder.select(builder.fcmp_ordered(">", a, b), c, d)
+
+
+def _emit_where_equal(builder, a, b, c, d):
+    return builder.select(builder.fcmp_ordered("==", a, b), c, d)
 
 
 def _emit_exp2_of_whole(builder, a):
@@ -496,6 +515,8 @@ _on_vectors(minimum, 2, _emit_minimum)
 _on_vectors(maximum, 2, _emit_maximum)
 _on_vectors(divide, 2, _emit_divide)
 _on_vectors(where_positive, 2, _emit_where_positive)
+_on_vectors(where_above, 4, _emit_where_above)
+_on_vectors(where_equal, 4, _emit_where_equal)
 _on_vectors(exp2_of_whole, 1, _emit_exp2_of_whole)
 
 

@@ -1,0 +1,82 @@
+"""What sums a sequence up beside its last state: mean and maximum over its steps.
+
+What the functions take, all of it the caller's:
+
+work : pointer
+    Holds all that follows; `h`, `dh`, `pool` and `where` are places in it, of as many
+    rows of whole vectors as there are sequences.
+pooling : int
+    MEAN or MAX.
+size : int
+    Values in the rows of the sequences that still run.
+pool : int
+    The sum of the hidden states so far, or their maximum; on the way back the gradient
+    of the mean's sum, or of the maximum.
+where : int
+    With MAX, on the way to a gradient, the step of the maximum; else -1.
+"""
+
+from sklstm.kernels import inner
+from sklstm.kernels.outline import out_of_line
+from sklstm.kernels.simd import (
+    lanes,
+    load,
+    maximum,
+    store,
+    where_above,
+    where_equal,
+    zeros_like,
+)
+
+LAST, MEAN, MAX = 0, 1, 2
+KINDS = {"last": LAST, "mean": MEAN, "max": MAX}
+LEAST = -1.0  # no hidden state is below
+
+
+@inner
+def pool_none(work, pooling, size, pool, where):
+    """Write to `pool` what no step gives."""
+    for i in range(0, size, lanes(work)):
+        store(work, pool + i, zeros_like(work) + (LEAST if pooling == MAX else 0.0))
+        if where >= 0:
+            store(work, where + i, zeros_like(work))
+
+
+@out_of_line("p iiiiii")
+def pool_step(version):
+    def pool_step(work, pooling, step, size, h, pool, where):
+        """Take the hidden states of a step into `pool`."""
+        version  # noqa: B018
+        for i in range(0, size, lanes(work)):
+            now, before = load(work, h + i), load(work, pool + i)
+            if pooling == MEAN:
+                store(work, pool + i, before + now)
+            else:
+                store(work, pool + i, maximum(before, now))
+                if where >= 0:
+                    at = where_above(now, before, step, load(work, where + i))
+                    store(work, where + i, at)
+
+    return pool_step
+
+
+@out_of_line("p iiiiii")
+def pool_step_backward(version):
+    def pool_step_backward(work, pooling, step, size, dh, pool, where):
+        """Add to `dh` the gradient that a step has from `pool`."""
+        version  # noqa: B018
+        for i in range(0, size, lanes(work)):
+            gradient = load(work, pool + i)
+            if pooling == MAX:
+                none = zeros_like(work)
+                gradient = where_equal(load(work, where + i), step, gradient, none)
+            store(work, dh + i, load(work, dh + i) + gradient)
+
+    return pool_step_backward
+
+
+@inner
+def divide_all(work, start, n, by):
+    """Divide `n` values from `start` on."""
+    for i in range(start, start + n):
+        work[i] = work[i] / by
