@@ -66,6 +66,8 @@ class BaseLSTM(
         "n_channels": [Interval(Integral, 1, None, closed="left"), None],
         "window": [Interval(Integral, 1, None, closed="left"), None],
         "group_column": [str, Integral, None],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
         "solver": [StrOptions({"adam", "sgd"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [
@@ -76,6 +78,7 @@ class BaseLSTM(
         "power_t": [Interval(Real, 0, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "bptt_length": [Interval(Integral, 1, None, closed="left"), None],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
@@ -270,7 +273,14 @@ class BaseLSTM(
             _layer_sizes("head_layer_sizes", self.head_layer_sizes),
             self._targets.n_outputs,
             self.pooling,
+            self._float("dropout"),
+            self._float("recurrent_dropout"),
         )
+        if self.bptt_length is not None and self.bidirectional:
+            raise ValueError(
+                "bptt_length is not for bidirectional=True, whose backward direction "
+                "reads a sequence from its end: set bptt_length=None."
+            )
         self._refuse_too_large(network)
         return network
 
@@ -293,6 +303,7 @@ class BaseLSTM(
                 replace(training, targets=encoded),
                 self._penalty(training.weight_unit),
                 self._network.penalised(),
+                self.dropout > 0 or self.recurrent_dropout > 0,
             )
 
             def validation_score():
@@ -477,6 +488,7 @@ class BaseLSTM(
             self._network,
             loss=self._targets.loss,
             quantile=self._targets.quantile,
+            bptt_length=self.bptt_length,
             dtype=self._parameters.dtype,
             n_threads=n_threads or effective_n_jobs(self.n_jobs),
         )

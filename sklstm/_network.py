@@ -21,6 +21,8 @@ class LayerShape:
     n_above: int  # values a step handed to a recurrent layer above, both directions
     passes_gradient_down: bool
     pooling: str = "last"  # how its steps are summed up, if no recurrent layer is above
+    dropout: float = 0.0  # of its inputs
+    recurrent_dropout: float = 0.0  # of its hidden state before
 
     @property
     def n_rows(self):
@@ -50,6 +52,9 @@ class Network:
         Units of the output layer.
     pooling : {"last", "mean", "max"}
         What sums a sequence up: the last state, or the mean or maximum of all.
+    dropout, recurrent_dropout : float
+        In training: of what a recurrent layer, or the head, takes from the layer below;
+        of the hidden state that a layer takes from the step before.
 
     Attributes
     ----------
@@ -71,6 +76,8 @@ class Network:
         head_layer_sizes,
         n_outputs,
         pooling="last",
+        dropout=0.0,
+        recurrent_dropout=0.0,
     ):
         self.n_channels = n_channels
         self.n_outputs = n_outputs
@@ -89,6 +96,8 @@ class Network:
                     n_above=0 if top else n_units * self.n_directions,
                     passes_gradient_down=level > 0,
                     pooling=pooling if top else "last",
+                    dropout=dropout if level > 0 else 0.0,
+                    recurrent_dropout=recurrent_dropout,
                 )
                 for suffix in ("", "_reverse")[: self.n_directions]
             ]
@@ -105,6 +114,7 @@ class Network:
                     recurrent=False,
                     n_above=0,
                     passes_gradient_down=True,
+                    dropout=dropout if level == 0 else 0.0,
                 )
             )
             n_inputs = n_units

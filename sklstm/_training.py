@@ -64,14 +64,17 @@ class Objective:
         The strength of the penalty, in units of the samples' weights.
     penalised : array of bool (n_parameters,)
         Which parameters the penalty is on.
+    dropout : bool
+        Whether there is any.
     """
 
     engine: object
     samples: Samples
     alpha: float
     penalised: np.ndarray
+    dropout: bool
 
-    def loss_and_gradient(self, parameters, batch):
+    def loss_and_gradient(self, parameters, batch, seed):
         """Return loss and weight of a minibatch, sums, and the gradient of its mean.
 
         As in scikit-learn's MLPs, the penalty ``alpha / 2 * |parameters|^2`` stands
@@ -79,7 +82,12 @@ class Objective:
         """
         weights, unit = self._weights_and_unit(batch)
         loss, gradient = self.engine.loss_and_gradient(
-            parameters, self.samples.sequences, batch, self.samples.targets, weights
+            parameters,
+            self.samples.sequences,
+            batch,
+            self.samples.targets,
+            weights,
+            seed,
         )
         loss *= unit
         if self.alpha > 0:
@@ -89,6 +97,12 @@ class Objective:
         weight = float(self.samples.weights[batch].sum())
         gradient /= weight / unit
         return loss, weight, gradient
+
+    def draw_seed(self, random_state, n_seen):
+        """Return the seed of an epoch's dropout; 0 where there is none."""
+        if not self.dropout:
+            return 0
+        return int(random_state.randint(2**31)) * 2**31 + n_seen % 2**31
 
     def outputs_are_finite(self, parameters):
         """Whether the network gives numbers for all samples."""
@@ -307,6 +321,7 @@ def _run_epoch(objective, progress, parameters, schedule, random_state):
     """
     rows = objective.samples.rows
     order = random_state.permutation(rows) if schedule.shuffle else rows
+    seed = objective.draw_seed(random_state, progress.n_seen)
     rate = schedule.learning_rate
     rate.begin_epoch(progress.n_seen)
     total_loss = total_weight = total_norm = n_batches = 0
@@ -314,7 +329,9 @@ def _run_epoch(objective, progress, parameters, schedule, random_state):
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         for start in range(0, len(order), schedule.batch_size):
             batch = order[start : start + schedule.batch_size]
-            loss, weight, gradient = objective.loss_and_gradient(parameters, batch)
+            loss, weight, gradient = objective.loss_and_gradient(
+                parameters, batch, seed
+            )
             norm = _clip(gradient, schedule.max_grad_norm)
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 raise Diverged(

@@ -61,6 +61,15 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         With `window`: the column of X that says which series a row is of, by name or
         position. It is no channel.
 
+    dropout : float, default=0.0
+        In training, the share of what each recurrent layer but the first, and the
+        layers above the recurrent ones, take from below that is set to zero, anew for
+        each step.
+
+    recurrent_dropout : float, default=0.0
+        In training, the share of the hidden state before that is set to zero, the same
+        units in all steps of a sequence [7]_.
+
     solver : {'adam', 'sgd'}, default='adam'
         The optimizer: Adam [4]_, or gradient descent with momentum [5]_.
 
@@ -96,6 +105,11 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     max_grad_norm : float, default=1.0
         A minibatch's gradient of a larger norm is scaled down to it. None turns this
         off.
+
+    bptt_length : int, default=None
+        For long sequences: gradients are cut every so many steps, counted from a
+        sequence's start, while states are carried on. Training then takes memory for so
+        many steps only. Not with `bidirectional`. None cuts nowhere.
 
     shuffle : bool, default=True
         Whether samples are put in a new order each epoch.
@@ -228,6 +242,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
        initialization and momentum in deep learning", ICML, 2013.
     .. [6] Loshchilov, I. & Hutter, F., "SGDR: stochastic gradient descent with warm
        restarts", ICLR, 2017.
+    .. [7] Gal, Y. & Ghahramani, Z., "A theoretically grounded application of dropout in
+       recurrent neural networks", NeurIPS, 2016.
 
     Examples
     --------
@@ -269,6 +285,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         n_channels=None,
         window=None,
         group_column=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
         solver="adam",
         alpha=0.0,
         batch_size="auto",
@@ -277,6 +295,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         power_t=0.5,
         max_iter=200,
         max_grad_norm=1.0,
+        bptt_length=None,
         shuffle=True,
         random_state=None,
         tol=1e-4,
@@ -303,6 +322,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.n_channels = n_channels
         self.window = window
         self.group_column = group_column
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
@@ -311,6 +332,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.power_t = power_t
         self.max_iter = max_iter
         self.max_grad_norm = max_grad_norm
+        self.bptt_length = bptt_length
         self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol
@@ -434,6 +456,15 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         With `window`: the column of X that says which series a row is of, by name or
         position. It is no channel.
 
+    dropout : float, default=0.0
+        In training, the share of what each recurrent layer but the first, and the
+        layers above the recurrent ones, take from below that is set to zero, anew for
+        each step.
+
+    recurrent_dropout : float, default=0.0
+        In training, the share of the hidden state before that is set to zero, the same
+        units in all steps of a sequence [7]_.
+
     solver : {'adam', 'sgd'}, default='adam'
         The optimizer: Adam [4]_, or gradient descent with momentum [5]_.
 
@@ -469,6 +500,11 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     max_grad_norm : float, default=1.0
         A minibatch's gradient of a larger norm is scaled down to it. None turns this
         off.
+
+    bptt_length : int, default=None
+        For long sequences: gradients are cut every so many steps, counted from a
+        sequence's start, while states are carried on. Training then takes memory for so
+        many steps only. Not with `bidirectional`. None cuts nowhere.
 
     shuffle : bool, default=True
         Whether samples are put in a new order each epoch.
@@ -594,6 +630,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
        initialization and momentum in deep learning", ICML, 2013.
     .. [6] Loshchilov, I. & Hutter, F., "SGDR: stochastic gradient descent with warm
        restarts", ICLR, 2017.
+    .. [7] Gal, Y. & Ghahramani, Z., "A theoretically grounded application of dropout in
+       recurrent neural networks", NeurIPS, 2016.
 
     Examples
     --------
@@ -623,6 +661,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         n_channels=None,
         window=None,
         group_column=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
         solver="adam",
         alpha=0.0,
         batch_size="auto",
@@ -631,6 +671,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         power_t=0.5,
         max_iter=200,
         max_grad_norm=1.0,
+        bptt_length=None,
         shuffle=True,
         random_state=None,
         tol=1e-4,
@@ -655,6 +696,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         self.n_channels = n_channels
         self.window = window
         self.group_column = group_column
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
@@ -663,6 +706,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         self.power_t = power_t
         self.max_iter = max_iter
         self.max_grad_norm = max_grad_norm
+        self.bptt_length = bptt_length
         self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol

@@ -5,12 +5,24 @@ import numpy as np
 from sklstm.engines.crew import Crew
 from sklstm.kernels import layout, losses, outline, pooling
 from sklstm.kernels.packing import add_gradients, pack
-from sklstm.kernels.shard import SHARD, advance, gradient_of_part, predict_part
+from sklstm.kernels.parts import (
+    advance,
+    gradient_of_part,
+    predict_part,
+    scratch_size,
+)
+from sklstm.kernels.shard import SHARD
 from sklstm.kernels.simd import lanes_of
 
 # A minibatch's shards are dealt to at most so many parts, each with a gradient of its
 # own. This bounds memory, and the threads that find work; it must not depend on them.
 MAX_PARTS = 32
+
+# Operations of a part from which on Ctrl-C is heard while it runs: a tenth of a second
+# or more. It takes a thread that only waits, and some 20 us.
+LONG = 10**9
+
+NO_END = 2**62  # steps, more than any sequence has
 
 # Steps in a part of a prediction: Ctrl-C is heard between parts.
 STEPS_IN_PART = 2**16
@@ -32,12 +44,25 @@ class CPUEngine:
     n_threads : int
     quantile : float
         Of the loss of that name.
+    bptt_length : int, optional
+        Gradients are cut every so many steps from a sequence's start.
     """
 
-    def __init__(self, network, *, loss, dtype, n_threads, quantile=0.5):
+    def __init__(
+        self,
+        network,
+        *,
+        loss,
+        dtype,
+        n_threads,
+        quantile=0.5,
+        bptt_length=None,
+    ):
         outline.ready(dtype)
         self._network = network
         self._loss = losses.KINDS[loss], quantile
+        self._bptt_length = NO_END if bptt_length is None else bptt_length
+        self._stop = np.zeros(1, np.int64)
         self._dtype = np.dtype(dtype)
         self._layers, packed_size, self._gradient_size = layout.layer_table(
             network, dtype
@@ -57,8 +82,9 @@ class CPUEngine:
         self._packed = _zeros(packed_size, dtype)
         self._gradients = _zeros((0, self._gradient_size), dtype)
         self._n_threads = min(n_threads, MAX_PARTS)
-        self._work = [_zeros(0, dtype)] * self._n_threads
-        self._offsets, self._longest = [None] * self._n_threads, [0] * self._n_threads
+        n_scratch = self._n_threads + 1  # the caller's thread may only wait
+        self._work = [_zeros(0, dtype)] * n_scratch
+        self._offsets, self._longest = [None] * n_scratch, [0] * n_scratch
         self._crew = Crew(self._n_threads)
 
     def __enter__(self):
@@ -67,7 +93,9 @@ class CPUEngine:
     def __exit__(self, *exc_info):
         self._crew.dismiss()
 
-    def loss_and_gradient(self, parameters, sequences, rows, targets, weights=None):
+    def loss_and_gradient(
+        self, parameters, sequences, rows, targets, weights=None, seed=0
+    ):
         """Return the weighted sum of the losses of some samples, and its gradient.
 
         Parameters
@@ -80,6 +108,8 @@ class CPUEngine:
             For "log_loss" the number of the class.
         weights : array of float64 (n_samples,), optional
             Ones by default.
+        seed : int
+            Of dropout: what is dropped depends on it and on the number of the sample.
 
         Returns
         -------
@@ -97,13 +127,16 @@ class CPUEngine:
         def run(part, thread):
             return gradient_of_part(
                 *arguments(part, n_parts, thread),
+                self._bptt_length,
+                seed,
                 *self._loss,
                 targets,
                 weights,
                 self._gradients[part],
             )
 
-        loss = sum(self._crew.run(run, n_parts))
+        n_steps = sequences.lengths[rows].sum()
+        loss = sum(self._crew.run(run, n_parts, self._stop_of(3 * n_steps, n_parts)))
         gradient = np.empty_like(parameters)
         add_gradients(self._table, self._gradients[:n_parts], gradient)
         return loss, gradient
@@ -130,7 +163,13 @@ class CPUEngine:
         def run(part, thread):
             predict_part(*arguments(part, n_parts, thread), head, output)
 
-        self._crew.run(run, n_parts)
+        n_steps = sequences.lengths.sum()
+        self._crew.run(run, n_parts, self._stop_of(n_steps, n_parts))
+
+    def _stop_of(self, n_steps, n_parts):
+        """Return what stops the kernels where a part takes long, else None."""
+        operations = 2 * int(n_steps) * self._network.n_parameters // n_parts
+        return self._stop if operations > LONG else None
 
     def _prepare(self, parameters, sequences, rows, way_back):
         """Pack the parameters; return a function for what each kernel call begins with.
@@ -147,10 +186,17 @@ class CPUEngine:
         order = (-lengths).argsort(kind="stable")
         samples, lengths = rows[order], lengths[order]
         n = min(len(lengths), SHARD)
-        steps = int(lengths[:n].sum())  # of the first shard, which has the most
         longest = int(lengths[0])
         sizes = self._sizes[way_back]
-        size = layout.workspace_size(sizes, steps if way_back else n, steps, n)
+        # Of the first shard, which has the most steps.
+        if way_back:
+            steps = int(np.minimum(lengths[:n], self._bptt_length).sum())
+            size = layout.workspace_size(sizes, steps, steps, n)
+            if longest > self._bptt_length:
+                n_pieces = -(-longest // self._bptt_length)
+                size += n_pieces * n * 2 * int(self._state_rows().sum())
+        else:
+            size = layout.workspace_size(sizes, n, int(lengths[:n].sum()), n)
         data = (
             self._table,
             sizes,
@@ -164,7 +210,8 @@ class CPUEngine:
         )
 
         def arguments(part, n_parts, thread):
-            return *data, part, n_parts, *self._scratch(thread, size, longest)
+            scratch = self._scratch(thread, size, longest)
+            return *data, part, n_parts, *scratch, self._stop
 
         return arguments
 
@@ -183,8 +230,12 @@ class CPUEngine:
         )
 
     def _offset(self, n_steps):
-        """Return scratch for rows of steps, and for places of regions."""
-        return np.empty(n_steps + 1 + layout.N_REGIONS * len(self._layers), np.int64)
+        return np.empty(scratch_size(len(self._layers), n_steps), np.int64)
+
+    def _state_rows(self):
+        """Return how many values a state of each recurrent layer takes."""
+        vectors = self._layers["n_unit_vectors"][: self._network.n_recurrent]
+        return vectors * lanes_of(self._dtype)
 
     def _scratch(self, thread, size, n_steps):
         """Return the workspace and offsets of a thread."""
@@ -225,7 +276,8 @@ class CPUStream:
         self._n_steps = np.zeros(n_series, np.int64)
         self._weights = layers.view(np.int64), sizes, network.n_recurrent, packed
         one_step_each = np.arange(SHARD), np.ones(SHARD, np.int64)
-        self._rest = *one_step_each, n_kept, self._n_steps, self._work, offset
+        stop = np.zeros(1, np.int64)
+        self._rest = *one_step_each, n_kept, self._n_steps, self._work, offset, stop
         self.reset(slice(None))
 
     def step(self, x):

@@ -26,13 +26,22 @@ class Crew:
         self._n_threads = n_threads
         self._calls = []  # of the threads started so far
         # How often each thread has been given work, and how often it has ended it.
-        self._posted = np.zeros(n_threads, np.int64)
-        self._ended = np.zeros(n_threads, np.int64)
+        self._posted = np.zeros(n_threads + 1, np.int64)
+        self._ended = np.zeros(n_threads + 1, np.int64)
 
-    def run(self, function, n):
+    def run(self, function, n, stop=None):
         """Return ``[function(item, thread) for item in range(n)]``, run on all threads.
 
-        `thread` is the number of the thread that the call happens to be on.
+        `thread` is the number of the thread that the call happens to be on, from 0, the
+        caller's, to `n_threads`.
+
+        Parameters
+        ----------
+        function : callable
+        n : int
+        stop : array of int64 (1,), optional
+            For calls that take long: the caller's thread then only waits, so that it
+            hears Ctrl-C, upon which ``stop[0]`` is 1 until the calls have ended.
         """
         results = [None] * n
         items = iter(range(n))
@@ -46,7 +55,7 @@ class Crew:
                     pass
                 raise
 
-        n_helpers = min(n, self._n_threads) - 1
+        n_helpers = min(n, self._n_threads) - (stop is None)
         while len(self._calls) < n_helpers:
             self._start_thread()
         # Of this run alone: what an interrupt leaves behind is no later run's.
@@ -54,16 +63,32 @@ class Crew:
         for thread in range(1, n_helpers + 1):
             self._calls[thread - 1].put((work, finished))
             self._posted[thread] += 1
+        errors = []
         try:
-            work(0)
+            if stop is None:
+                work(0)
+            self._gather(finished, errors, n_helpers)
+        except BaseException:
+            for _ in items:
+                pass
+            if stop is not None:
+                stop[0] = 1
+            raise
         finally:
-            for thread in range(1, n_helpers + 1):
-                wait_for(self._ended, thread, self._posted[thread])
-            errors = [finished.get() for _ in range(n_helpers)]
+            self._gather(finished, errors, n_helpers)
+            if stop is not None:
+                stop[0] = 0
         for error in errors:
             if error is not None:
                 raise error
         return results
+
+    def _gather(self, finished, errors, n_helpers):
+        """Wait for all helpers; append what each of them raised, or None."""
+        for thread in range(1, n_helpers + 1):
+            wait_for(self._ended, thread, self._posted[thread])
+        while len(errors) < n_helpers:
+            errors.append(finished.get())
 
     def dismiss(self):
         """End the threads."""

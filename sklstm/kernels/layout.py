@@ -10,7 +10,7 @@ import numpy as np
 from numba import from_dtype, types
 from numba.extending import lower_builtin, type_callable
 
-from sklstm.kernels import inner, pooling
+from sklstm.kernels import dropout, inner, pooling
 from sklstm.kernels.gemm import K_BLOCK, PANEL
 from sklstm.kernels.simd import lanes_of, offset_of
 
@@ -31,6 +31,8 @@ LAYER = np.dtype(
             "input_panel_row",  # inputs
             "unit_panel_row",  # units
             "pooling",  # of `pooling`: LAST also where a recurrent layer is above
+            "dropout",  # of the inputs, as `dropout` takes rates
+            "recurrent_dropout",  # of the hidden state before
             "above",  # values in a row that the layer (both directions) hands up; or 0
             # Where the layer's part begins in ...
             "parameters",
@@ -55,10 +57,12 @@ C0 = 7  # the cell state before the first step
 DX = 8  # gradient of the inputs, a block of rows
 OUT = 9  # hidden states for the layer above: a row a step, both directions
 DOUT = 10
-POOL = 11  # the sum or maximum of the hidden states; on the way back its gradient
+POOL = 11  # the sum or maximum of the hidden states; on the way back the gradient of
+# what sums the sequence up
 WHERE = 12  # the step of each maximum
-N_REGIONS = 13
-_OF_WAY_BACK = [DH, DC, DX, DOUT, WHERE]
+MASK = 13  # what dropout multiplies the hidden state before with
+N_REGIONS = 14
+_OF_WAY_BACK = [DH, DC, DX, DOUT, WHERE, MASK]
 
 
 # Kernels get pointers to the int64 that the layers, and that the places, are made of.
@@ -112,6 +116,8 @@ def layer_table(network, dtype):
         layer["n_units"] = shape.n_units
         layer["n_gates"] = shape.n_gates
         layer["pooling"] = pooling.KINDS[shape.pooling]
+        layer["dropout"] = round(shape.dropout * dropout.SCALE)
+        layer["recurrent_dropout"] = round(shape.recurrent_dropout * dropout.SCALE)
         layer["n_rows"] = shape.n_rows
         layer["n_vectors"] = n_vectors
         layer["n_input_vectors"] = n_input_vectors
@@ -164,8 +170,10 @@ def region_sizes(layers, n_recurrent, n_directions, dtype, *, way_back):
             size[[Z, GATES, C, TANH_C], 0] = layer["z_width"], gates, units, units
             size[[H, DH, DC, C0], 2] = units
             size[DX, 3] = K_BLOCK * inputs
-            if layer["pooling"] != pooling.LAST:
+            if e >= n_recurrent - n_directions:
                 size[POOL, 2] = units
+            if layer["recurrent_dropout"] > 0:
+                size[MASK, 2] = units
             if layer["pooling"] == pooling.MAX:
                 size[WHERE, 2] = units
             if e % n_directions == 0:  # one for both directions

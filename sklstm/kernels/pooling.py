@@ -34,12 +34,10 @@ LEAST = -1.0  # no hidden state is below
 
 
 @inner
-def pool_none(work, pooling, size, pool, where):
+def pool_none(work, pooling, size, pool):
     """Write to `pool` what no step gives."""
     for i in range(0, size, lanes(work)):
         store(work, pool + i, zeros_like(work) + (LEAST if pooling == MAX else 0.0))
-        if where >= 0:
-            store(work, where + i, zeros_like(work))
 
 
 @out_of_line("p iiiiii")

@@ -7,6 +7,12 @@ What the functions take, all of it the caller's:
 
 layers, places : pointer to int64
     Read: the table of all layers, and the places of their regions (see `layout`).
+mode : int
+    KEEP: there is a row of Z, GATES, C and TANH_C for each step, for the way back,
+    else the rows of one step, used again and again. TRAIN: dropout sets in, and the
+    steps of maxima are taken down. SUM: steps are taken into POOL.
+t0 : int
+    How many steps went before; a backward direction reads whole sequences only.
 e, direction, n_directions : int
     The layer in the table; which direction it is, of how many.
 packed, gradient : pointer
@@ -15,12 +21,17 @@ values, starts, lengths, n : pointer, pointer to int64 (twice), int
     Read: the shard, n sequences, the longest first.
 offset : pointer to int64
     Read: the row at which each step begins, and after the last step how many.
+keys : pointer to int64
+    Read in training: what the dropout of each sequence is keyed by.
+stop : pointer to int64
+    Read before each step: not 0 where all is to end at once, whatever comes out.
 work : pointer
     Read and written: the regions of all layers.
 """
 
 from sklstm.kernels import inner
 from sklstm.kernels.cells import lstm_backward, lstm_forward
+from sklstm.kernels.dropout import drop, mixed, multiply_all
 from sklstm.kernels.gemm import ADD, K_BLOCK, OVERWRITE, PANEL, Matrix, Panels, gemm
 from sklstm.kernels.layout import (
     C0,
@@ -29,6 +40,7 @@ from sklstm.kernels.layout import (
     DOUT,
     DX,
     GATES,
+    MASK,
     OUT,
     POOL,
     TANH_C,
@@ -43,6 +55,8 @@ from sklstm.kernels.outline import out_of_line
 from sklstm.kernels.pooling import LAST, MAX, pool_step, pool_step_backward
 from sklstm.kernels.simd import add_to, copy, lanes, zero
 
+KEEP, TRAIN, SUM = 1, 2, 4
+
 
 @inner
 def _row(t, b, direction, lengths, offset):
@@ -50,18 +64,16 @@ def _row(t, b, direction, lengths, offset):
     return offset[lengths[b] - 1 - t if direction == 1 else t] + b
 
 
-@out_of_line("niiini pp nnin p")
+@out_of_line("niiin ii pp nninnn p")
 def recurrent_forward(version):
     def recurrent_forward(
-        layers, e, direction, n_directions, places, keep,
-        packed, values, starts, lengths, n, offset, work,
+        layers, e, direction, n_directions, places, mode, t0,
+        packed, values, starts, lengths, n, offset, keys, stop, work,
     ):  # fmt: skip
         """Run one direction of a recurrent layer over all steps.
 
         H and C0 hold the states before the first step; H is left with those after the
-        last. Where steps are pooled, POOL goes on from what steps before gave. Where
-        `keep` is 1, Z, GATES, C and TANH_C hold a row for each step, for the way back;
-        where it is 0, the rows of one step, used again and again.
+        last. POOL goes on from what steps before gave.
         """
         version  # noqa: B018
         layer = layer_of(layers, e)
@@ -71,22 +83,29 @@ def recurrent_forward(version):
         hidden_column = layer["n_inputs"] + 1
         n_blocks = layer["n_unit_vectors"]
         h_row, z_row, gates_row = n_blocks * width, layer["z_width"], PANEL * width
-        rows = offset[n_steps] if keep == 1 else n
+        keep, training = (mode & KEEP) != 0, (mode & TRAIN) != 0
+        masked = training and layer["recurrent_dropout"] > 0
+        rows = offset[n_steps] if keep else n
+        if masked:
+            _draw_mask(layer, e, n, keys, work, at[MASK], h_row)
 
         for b in range(n):
-            copy(
-                work, at[H] + b * h_row, work, at[Z] + b * z_row + hidden_column, h_row
-            )
+            hidden = at[Z] + b * z_row + hidden_column
+            copy(work, at[H] + b * h_row, work, hidden, h_row)
+            if masked:
+                multiply_all(work, hidden, at[MASK] + b * h_row, h_row)
         c_before = at[C0]
         for t in range(n_steps):
+            if stop[0] != 0:
+                return
             active = offset[t + 1] - offset[t]
-            slot = offset[t] if keep == 1 else 0
+            slot = offset[t] if keep else 0
             z = at[Z] + slot * z_row
             gates = at[GATES] + slot * gates_row
             c = at[C] + slot * h_row
             _read_inputs(
-                layers, e, direction, n_directions, places,
-                values, starts, lengths, offset, t, work, z,
+                layers, e, direction, n_directions, places, mode, t0,
+                values, starts, lengths, offset, keys, t, work, z,
             )  # fmt: skip
             gemm(
                 OVERWRITE, active, layer["n_vectors"], layer["n_rows"],
@@ -97,18 +116,23 @@ def recurrent_forward(version):
                 Panels(work, gates, rows * gates_row, gates_row),
             )  # fmt: skip
             n_next = offset[t + 2] - offset[t + 1] if t + 1 < n_steps else 0
-            next_slot = offset[t + 1] if keep == 1 else 0
+            next_hidden = at[Z] + hidden_column + (offset[t + 1] * z_row if keep else 0)
             lstm_forward(
                 work, active, n_blocks, gates, rows * gates_row,
                 c_before, c, at[TANH_C] + slot * h_row, at[H],
-                n_next, at[Z] + next_slot * z_row + hidden_column, z_row,
+                n_next, next_hidden, z_row,
             )  # fmt: skip
             c_before = c
-            if layer["pooling"] != LAST:
-                where = at[WHERE] if keep == 1 and layer["pooling"] == MAX else -1
+            if masked:
+                for b in range(n_next):
+                    mask = at[MASK] + b * h_row
+                    multiply_all(work, next_hidden + b * z_row, mask, h_row)
+            if (mode & SUM) != 0 and layer["pooling"] != LAST:
+                where = at[WHERE] if training and layer["pooling"] == MAX else -1
                 pool_step(
-                    work, layer["pooling"], t, active * h_row, at[H], at[POOL], where
-                )
+                    work, layer["pooling"], t0 + t, active * h_row,
+                    at[H], at[POOL], where,
+                )  # fmt: skip
             if layer["above"] > 0:
                 out = (
                     places_of(places, e - direction)[OUT] + direction * layer["n_units"]
@@ -123,9 +147,33 @@ def recurrent_forward(version):
 
 
 @inner
+def _draw_mask(layer, e, n, keys, work, mask, h_row):
+    """Draw what the hidden states before are multiplied with, the same in all steps.
+
+    Gal & Ghahramani (2016), "A theoretically grounded application of dropout in
+    recurrent neural networks".
+    """
+    for b in range(n):
+        row = mask + b * h_row
+        for u in range(h_row):
+            work[row + u] = 1
+        key = mixed(keys[b], 2 * e + 1)
+        drop(work, row, layer["n_units"], key, 0, layer["recurrent_dropout"])
+
+
+@inner
+def _drop_inputs(layer, e, direction, lengths, t0, t, b, keys, work, start):
+    """Set some inputs of a step, or their gradients, to zero."""
+    position = lengths[b] - 1 - t if direction == 1 else t0 + t
+    n = layer["n_inputs"]
+    key = mixed(keys[b], 2 * (e - direction))
+    drop(work, start, n, key, position * n, layer["dropout"])
+
+
+@inner
 def _read_inputs(
-    layers, e, direction, n_directions, places,
-    values, starts, lengths, offset, t, work, z,
+    layers, e, direction, n_directions, places, mode, t0,
+    values, starts, lengths, offset, keys, t, work, z,
 ):  # fmt: skip
     """Write step `t` of X, or of the layer below, and 1 for the bias to rows of Z."""
     layer = layer_of(layers, e)
@@ -145,15 +193,18 @@ def _read_inputs(
             )
             source += places_of(places, below)[OUT]
             copy(work, source, work, z + b * z_row, n_inputs)
+            if (mode & TRAIN) != 0 and layer["dropout"] > 0:
+                start = z + b * z_row
+                _drop_inputs(layer, e, direction, lengths, t0, t, b, keys, work, start)
     for b in range(active):
         work[z + b * z_row + n_inputs] = 1
 
 
-@out_of_line("niiin p nin pp")
+@out_of_line("niiin i p ninnn pp")
 def recurrent_backward(version):
     def recurrent_backward(
-        layers, e, direction, n_directions, places,
-        packed, lengths, n, offset, work, gradient,
+        layers, e, direction, n_directions, places, t0,
+        packed, lengths, n, offset, keys, stop, work, gradient,
     ):  # fmt: skip
         """Take the gradient back through one direction of a recurrent layer.
 
@@ -172,6 +223,8 @@ def recurrent_backward(version):
         zero(work, at[DC], n * h_row)
         end = rows
         for t in range(n_steps - 1, -1, -1):
+            if stop[0] != 0:
+                return
             start = offset[t]
             active = offset[t + 1] - start
             gates = at[GATES] + start * gates_row
@@ -187,7 +240,7 @@ def recurrent_backward(version):
                     add_to(work, at[DH] + b * h_row, work, source, layer["n_units"])
             if layer["pooling"] != LAST:
                 pool_step_backward(
-                    work, layer["pooling"], t, active * h_row,
+                    work, layer["pooling"], t0 + t, active * h_row,
                     at[DH], at[POOL], at[WHERE],
                 )  # fmt: skip
             c_before = at[C] + offset[t - 1] * h_row if t > 0 else at[C0]
@@ -201,6 +254,8 @@ def recurrent_backward(version):
                     packed, layer["to_hidden"], n_blocks,
                     layer["unit_panel_row"], at[DH],
                 )  # fmt: skip
+                if layer["recurrent_dropout"] > 0:
+                    multiply_all(work, at[DH], at[MASK], active * h_row)
             # Take from a block of rows all it has to give while it is in the cache.
             if t == 0 or end - offset[t - 1] > K_BLOCK:
                 gemm(
@@ -219,8 +274,8 @@ def recurrent_backward(version):
                         layer["input_panel_row"], at[DX],
                     )  # fmt: skip
                     _hand_down(
-                        layers, e, direction, n_directions, places,
-                        lengths, offset, t, end, work,
+                        layers, e, direction, n_directions, places, t0,
+                        lengths, offset, keys, t, end, work,
                     )  # fmt: skip
                 end = start
 
@@ -251,8 +306,9 @@ def _through_weights(
 
 @inner
 def _hand_down(
-    layers, e, direction, n_directions, places, lengths, offset, t_first, end, work
-):
+    layers, e, direction, n_directions, places, t0,
+    lengths, offset, keys, t_first, end, work,
+):  # fmt: skip
     """Add the inputs' gradient, from step `t_first` to row `end`, to DOUT below."""
     layer = layer_of(layers, e)
     below = e - direction - n_directions
@@ -265,6 +321,8 @@ def _hand_down(
                 * layer_of(layers, below)["above"]
             )
             target += places_of(places, below)[DOUT]
+            if layer["dropout"] > 0:
+                _drop_inputs(layer, e, direction, lengths, t0, t, b, keys, work, source)
             add_to(work, target, work, source, layer["n_inputs"])
             source += layer["n_input_vectors"] * lanes(work)
         t += 1
