@@ -52,13 +52,19 @@ def join(forward, backward):
     return np.concatenate(np.broadcast_arrays(forward, backward), axis=-1)
 
 
-def run_layer(xs, weight_ih, weight_hh, bias):
-    """The hidden state (hidden,) after each step of xs, a list of vectors (n_in,)."""
+def run_layer(xs, weight_ih, weight_hh, bias, mask=1.0, bptt_length=None):
+    """The hidden state (hidden,) after each step of xs, a list of vectors (n_in,).
+
+    The hidden state before is multiplied with a mask. To cut the gradient every so many
+    steps is to take the real part of what is carried on.
+    """
     h = np.zeros(weight_hh.shape[-1])
     c = np.zeros(weight_hh.shape[-1])
     hs = []
-    for x in xs:
-        gates = matvec(weight_ih, x) + matvec(weight_hh, h) + bias
+    for t, x in enumerate(xs):
+        if bptt_length is not None and t % bptt_length == 0:
+            h, c = h.real, c.real
+        gates = matvec(weight_ih, x) + matvec(weight_hh, mask * h) + bias
         i, f, g, o = np.split(gates, 4, axis=-1)
         i = sigmoid(i)
         f = sigmoid(f)
@@ -78,7 +84,22 @@ def n_layers(weights):
     return sum(f"weight_ih_l{layer}" in weights for layer in range(len(weights)))
 
 
-def hidden_states(weights, sequence):
+class NoMasks:
+    """The masks of no dropout."""
+
+    def of_inputs(self, sample, layer, step):
+        """What the inputs of a layer but the first, or of the head, are scaled by."""
+        return 1.0
+
+    def of_hidden(self, sample, layer, direction):
+        """What the hidden states before are scaled by."""
+        return 1.0
+
+
+NO_MASKS = NoMasks()
+
+
+def hidden_states(weights, sequence, masks=NO_MASKS, sample=0, bptt_length=None):
     """The last layer's states of one sequence (n_steps, n_channels), both directions.
 
     Returns two lists of n_steps vectors (hidden,), both in the order of time. The
@@ -86,11 +107,22 @@ def hidden_states(weights, sequence):
     """
     xs = list(sequence)
     for layer in range(n_layers(weights)):
-        forward = run_layer(xs, *layer_weights(weights, f"l{layer}"))
+        if layer > 0:
+            xs = [masks.of_inputs(sample, layer, t) * x for t, x in enumerate(xs)]
+        forward = run_layer(
+            xs,
+            *layer_weights(weights, f"l{layer}"),
+            masks.of_hidden(sample, layer, 0),
+            bptt_length,
+        )
         if f"weight_ih_l{layer}_reverse" not in weights:
             backward, xs = None, forward
             continue
-        backward = run_layer(xs[::-1], *layer_weights(weights, f"l{layer}_reverse"))
+        backward = run_layer(
+            xs[::-1],
+            *layer_weights(weights, f"l{layer}_reverse"),
+            masks.of_hidden(sample, layer, 1),
+        )
         backward = backward[::-1]
         xs = [join(*states) for states in zip(forward, backward, strict=True)]
     return forward, backward
@@ -110,7 +142,7 @@ POOLINGS = {  # of the states of a direction, in the order in which it has seen 
 }
 
 
-def pooled(weights, sequences, pooling="last"):
+def pooled(weights, sequences, pooling="last", masks=NO_MASKS, bptt_length=None):
     """What sums each sequence up, (n, n_directions * hidden).
 
     The last state of a direction is the one that has seen the whole sequence: forward
@@ -118,8 +150,8 @@ def pooled(weights, sequences, pooling="last"):
     """
     pool = POOLINGS[pooling]
     rows = []
-    for sequence in sequences:
-        forward, backward = hidden_states(weights, sequence)
+    for sample, sequence in enumerate(sequences):
+        forward, backward = hidden_states(weights, sequence, masks, sample, bptt_length)
         row = pool(forward)
         rows.append(row if backward is None else join(row, pool(backward[::-1])))
     return np.stack(rows, axis=-2)
@@ -136,10 +168,14 @@ def dense_head(weights, x):
     return x
 
 
-def raw_output(weights, sequences, pooling="last"):
+def raw_output(weights, sequences, pooling="last", masks=NO_MASKS, bptt_length=None):
     """The network's output before any link function, (n, n_outputs)."""
-    summaries = pooled(weights, sequences, pooling)
-    rows = [dense_head(weights, summaries[..., k, :]) for k in range(len(sequences))]
+    summaries = pooled(weights, sequences, pooling, masks, bptt_length)
+    head = n_layers(weights)
+    rows = [
+        dense_head(weights, masks.of_inputs(k, head, 0) * summaries[..., k, :])
+        for k in range(len(sequences))
+    ]
     return np.stack(rows, axis=-2)
 
 
@@ -175,20 +211,21 @@ def loss(kind, raw, targets, sample_weight=None):
 
 
 def complex_step_derivatives(
-    kind, weights, sequences, targets, sample_weight, name, directions, pooling="last"
+    kind, weights, sequences, targets, sample_weight, name, directions, **network
 ):
     """How the loss changes with one weight along each of directions (k, *shape)."""
     stepped = weights[name] + 1j * COMPLEX_STEP * directions
-    raw = raw_output({**weights, name: stepped}, sequences, pooling)
+    raw = raw_output({**weights, name: stepped}, sequences, **network)
     return loss(kind, raw, targets, sample_weight).imag / COMPLEX_STEP
 
 
 def complex_step_gradient(
-    kind, weights, sequences, targets, sample_weight=None, pooling="last", block=256
+    kind, weights, sequences, targets, sample_weight=None, block=256, **network
 ):
     """The gradient of the loss, a dict named and shaped as weights.
 
-    One complex step per number in weights; a block of them is taken at once.
+    One complex step per number in weights; a block of them is taken at once. What else
+    `raw_output` takes is `network`.
     """
     gradient = {}
     for name, weight in weights.items():
@@ -205,7 +242,7 @@ def complex_step_gradient(
                     sample_weight,
                     name,
                     directions,
-                    pooling,
+                    **network,
                 )
             )
         gradient[name] = np.concatenate(parts).reshape(weight.shape)

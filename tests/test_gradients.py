@@ -20,6 +20,7 @@ KINDS = [
     "binary_log_loss",
 ]
 DTYPES = [np.float64, np.float32]
+LOG_LINK = ["poisson", "gamma"]
 # The largest error, as a share of the largest number in what is compared.
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
 RAGGED = [2, 5, 1, 3, 1]
@@ -120,7 +121,7 @@ class Problem:
             self.sequences,
             self.targets,
             self.sample_weight,
-            self.pooling,
+            pooling=self.pooling,
         )
 
     def assert_gradient_equal(self, comp, ref):
@@ -459,7 +460,7 @@ def test_saturated_gates(dtype, scale):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in LOG_LINK])
 def test_loss_of_far_off_outputs(kind, dtype):
     """Outputs of some thousands: exponentials of them overflow in either dtype."""
     problem = Problem(kind=kind, dtype=dtype, head_layer_sizes=())
