@@ -3,13 +3,14 @@
 import numpy as np
 
 from sklstm.engines.crew import Crew
-from sklstm.kernels import layout, losses, outline, pooling
+from sklstm.kernels import dropout, layout, losses, outline, pooling
 from sklstm.kernels.packing import add_gradients, pack
 from sklstm.kernels.parts import (
     advance,
     gradient_of_part,
     predict_part,
     scratch_size,
+    truncated_gradient_of_part,
 )
 from sklstm.kernels.shard import SHARD
 from sklstm.kernels.simd import lanes_of
@@ -67,6 +68,7 @@ class CPUEngine:
         self._layers, packed_size, self._gradient_size = layout.layer_table(
             network, dtype
         )
+        self._find_kernels()
         self._sizes = {
             way_back: layout.region_sizes(
                 self._layers,
@@ -86,6 +88,18 @@ class CPUEngine:
         self._work = [_zeros(0, dtype)] * n_scratch
         self._offsets, self._longest = [None] * n_scratch, [0] * n_scratch
         self._crew = Crew(self._n_threads)
+
+    def _find_kernels(self):
+        """Write the addresses of kernels that layers need, and few do, to the table."""
+        for kernels, needs in (
+            ((pooling.pool_step, pooling.pool_step_backward), "pooling"),
+            ((dropout.drop_step,), "dropout"),
+            ((dropout.draw_masks, dropout.mask_rows), "recurrent_dropout"),
+        ):
+            need = self._layers[needs] > 0
+            for kernel in kernels if need.any() else ():
+                address = outline.address_of(kernel, self._dtype)
+                self._layers[kernel.name][need] = address
 
     def __enter__(self):
         return self
@@ -123,17 +137,17 @@ class CPUEngine:
             self._gradients = _zeros((n_parts, self._gradient_size), self._dtype)
         targets, weights = _read_only(targets), _read_only(weights)
         arguments = self._prepare(parameters, sequences, rows, way_back=True)
+        truncated = sequences.lengths[rows].max() > self._bptt_length
 
         def run(part, thread):
-            return gradient_of_part(
-                *arguments(part, n_parts, thread),
-                self._bptt_length,
-                seed,
-                *self._loss,
-                targets,
-                weights,
-                self._gradients[part],
-            )
+            data = arguments(part, n_parts, thread)
+            given = seed, *self._loss, targets, weights, self._gradients[part]
+            if truncated:
+                first, second = data[:3], data[4:]  # without the number of directions
+                return truncated_gradient_of_part(
+                    *first, *second, *given, self._bptt_length
+                )
+            return gradient_of_part(*data, *given)
 
         n_steps = sequences.lengths[rows].sum()
         loss = sum(self._crew.run(run, n_parts, self._stop_of(3 * n_steps, n_parts)))
@@ -190,10 +204,10 @@ class CPUEngine:
         sizes = self._sizes[way_back]
         # Of the first shard, which has the most steps.
         if way_back:
-            steps = int(np.minimum(lengths[:n], self._bptt_length).sum())
+            n_pieces = -(-longest // self._bptt_length)
+            steps = n * self._bptt_length if n_pieces > 1 else int(lengths[:n].sum())
             size = layout.workspace_size(sizes, steps, steps, n)
-            if longest > self._bptt_length:
-                n_pieces = -(-longest // self._bptt_length)
+            if n_pieces > 1:
                 size += n_pieces * n * 2 * int(self._state_rows().sum())
         else:
             size = layout.workspace_size(sizes, n, int(lengths[:n].sum()), n)

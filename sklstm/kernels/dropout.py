@@ -44,31 +44,83 @@ def _overload_mixed(key, counter):
     return mixed if isinstance(key, types.Integer) else None
 
 
-@out_of_line("p iiiii")
-def drop(version):
-    def drop(work, start, n, key, counter, rate):
-        """Set some of `n` values from `start` on to zero, and scale the others up.
+@inner
+def draw_keys(seed, samples, n, keys):
+    """Write the keys of `n` samples."""
+    for b in range(n):
+        keys[b] = mixed(seed, samples[b])
+
+
+@inner
+def _drop(work, start, n, key, counter, rate):
+    """Set some of `n` values from `start` on to zero, and scale the others up.
+
+    Value j falls to ``mixed(key, counter + j)``.
+    """
+    scale = SCALE / (SCALE - rate)
+    for j in range(n):
+        kept = mixed(key, counter + j) % SCALE >= rate
+        work[start + j] = work[start + j] * scale if kept else 0.0
+
+
+@out_of_line("p iiiniininii", seldom=True)
+def drop_step(version):
+    def drop_step(
+        work, n, start, row, keys, which, n_inputs, lengths, from_end, t, rate
+    ):
+        """Set some inputs of a step, or their gradients, to zero.
 
         Parameters
         ----------
-        work : array
-        start, n : int
-        key, counter : int
-            Value j falls to ``mixed(key, counter + j)``.
+        work : pointer
+        n, start, row : int
+            There are `n` rows of inputs, `row` apart, from `start` on.
+        keys, lengths : pointer to int64
+            Read: the keys of the sequences, and how many steps they have.
+        which : int
+            What is dropped: a number of the layer.
+        n_inputs : int
+        from_end, t : int
+            The step, counted from a sequence's end if `from_end` is 1.
         rate : int
             The share that is set to zero, in parts of SCALE.
         """
         version  # noqa: B018
-        scale = SCALE / (SCALE - rate)
-        for j in range(n):
-            kept = mixed(key, counter + j) % SCALE >= rate
-            work[start + j] = work[start + j] * scale if kept else 0.0
+        for b in range(n):
+            position = lengths[b] - 1 - t if from_end == 1 else t
+            key = mixed(keys[b], which)
+            _drop(work, start + b * row, n_inputs, key, position * n_inputs, rate)
 
-    return drop
+    return drop_step
 
 
-@inner
-def multiply_all(work, start, by, n):
-    """Multiply `n` values, whole vectors, by as many from `by` on."""
-    for i in range(0, n, lanes(work)):
-        store(work, start + i, load(work, start + i) * load(work, by + i))
+@out_of_line("p iiiniii", seldom=True)
+def draw_masks(version):
+    def draw_masks(work, n, start, row, keys, which, n_units, rate):
+        """Draw what the hidden states are multiplied with, the same in all steps.
+
+        Gal & Ghahramani (2016), "A theoretically grounded application of dropout in
+        recurrent neural networks". Parameters as in `drop_step`.
+        """
+        version  # noqa: B018
+        for b in range(n):
+            mask = start + b * row
+            for u in range(row):
+                work[mask + u] = 1
+            _drop(work, mask, n_units, mixed(keys[b], which), 0, rate)
+
+    return draw_masks
+
+
+@out_of_line("p iiiii", seldom=True)
+def mask_rows(version):
+    def mask_rows(work, n, start, row, masks, mask_row):
+        """Multiply `n` rows, `row` apart from `start` on, with as many masks."""
+        version  # noqa: B018
+        for b in range(n):
+            for u in range(0, mask_row, lanes(work)):
+                place = start + b * row + u
+                mask = load(work, masks + b * mask_row + u)
+                store(work, place, load(work, place) * mask)
+
+    return mask_rows

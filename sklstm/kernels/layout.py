@@ -33,6 +33,12 @@ LAYER = np.dtype(
             "pooling",  # of `pooling`: LAST also where a recurrent layer is above
             "dropout",  # of the inputs, as `dropout` takes rates
             "recurrent_dropout",  # of the hidden state before
+            # Addresses of kernels, where the layer needs them.
+            "pool_step",
+            "pool_step_backward",
+            "drop_step",
+            "draw_masks",
+            "mask_rows",
             "above",  # values in a row that the layer (both directions) hands up; or 0
             # Where the layer's part begins in ...
             "parameters",

@@ -23,28 +23,37 @@ _SYMBOLS = []
 _LOCK = threading.Lock()
 
 
-def out_of_line(arguments):
+def out_of_line(arguments, seldom=False):
     """Return a decorator for ``make``, where ``make(version)`` returns the kernel.
 
     The kernel must be made `ready` for the dtype before the first call. Where its
     callers pass a tuple, it takes the fields.
+
+    A kernel that few networks need is `seldom` compiled: only where someone asks for
+    its `address_of`, which its callers get as data and pass before the arguments.
 
     Parameters
     ----------
     arguments : str
         For each argument of the kernel "i" for an integer, "p" for a pointer to numbers
         of the dtype, "n" for one to int64.
+    seldom : bool
     """
 
     def decorate(make):
         kernel = make(KERNEL_VERSION)
 
         def call(*args):
+            args = args[seldom:]
             fields = [arg if isinstance(arg, tuple) else (arg,) for arg in args]
             return kernel(*(value for values in fields for value in values))
 
+        call.name = kernel.__name__
         if not IN_PYTHON:
-            _let_kernels_call(call, _symbol_of(kernel, arguments))
+            call.symbol = _symbol_of(kernel, arguments)
+            if not seldom:
+                _SYMBOLS.append(call.symbol)
+            _let_kernels_call(call, seldom)
         return call
 
     return decorate
@@ -56,6 +65,16 @@ def ready(dtype):
         with _LOCK, no_garbage_collection():
             for symbol in _SYMBOLS:
                 symbol(from_dtype(dtype))
+
+
+def address_of(call, dtype):
+    """Compile a kernel that is seldom needed, or load it; return where it lies."""
+    if IN_PYTHON:
+        return 0
+    with _LOCK, no_garbage_collection():
+        kind = from_dtype(dtype)
+        call.symbol(kind)
+        return call.symbol.kept[kind].address
 
 
 def _symbol_of(kernel, arguments):
@@ -77,12 +96,11 @@ def _symbol_of(kernel, arguments):
         return name
 
     symbol.kept = {}
-    _SYMBOLS.append(symbol)
     return symbol
 
 
-def _let_kernels_call(call, symbol):
-    """Let kernels call `call`, to mean a call of the `symbol`."""
+def _let_kernels_call(call, by_address):
+    """Let kernels call `call`, to mean a call of its symbol, or of an address."""
 
     class _Template(AbstractTemplate):
         key = call
@@ -95,17 +113,24 @@ def _let_kernels_call(call, symbol):
     @lower_builtin(call, types.VarArg(types.Any))
     def _lower(context, builder, sig, args):
         kinds, values = [], []
-        for kind, value in zip(sig.args, args, strict=True):
+        for kind, value in zip(sig.args[by_address:], args[by_address:], strict=True):
             is_tuple = isinstance(kind, types.BaseTuple)
             kinds += kind.types if is_tuple else [kind]
             values += cgutils.unpack_tuple(builder, value) if is_tuple else [value]
-        pointer = next(
-            kind
-            for kind in kinds
-            if isinstance(kind, types.CPointer) and isinstance(kind.dtype, types.Float)
-        )
         interface = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-        name = symbol(pointer.dtype)
-        function = cgutils.get_or_insert_function(builder.module, interface, name)
+        if by_address:
+            function = builder.inttoptr(args[0], interface.as_pointer())
+        else:
+            name = call.symbol(_dtype_of(kinds))
+            function = cgutils.get_or_insert_function(builder.module, interface, name)
         builder.call(function, values)
         return context.get_dummy_value()
+
+
+def _dtype_of(kinds):
+    """Return what the first pointer to numbers points to."""
+    return next(
+        kind.dtype
+        for kind in kinds
+        if isinstance(kind, types.CPointer) and isinstance(kind.dtype, types.Float)
+    )

@@ -3,7 +3,7 @@
 import math
 
 from sklstm.kernels import entry_point, inner
-from sklstm.kernels.dropout import mixed
+from sklstm.kernels.dropout import draw_keys
 from sklstm.kernels.layout import (
     C0,
     GATES,
@@ -21,13 +21,13 @@ from sklstm.kernels.losses import loss_and_gradient
 from sklstm.kernels.pooling import LAST
 from sklstm.kernels.recurrent import KEEP, SUM, TRAIN
 from sklstm.kernels.shard import (
+    BEGIN,
+    END,
+    HEAD,
     SHARD,
-    begin,
+    backward,
     find_rows,
-    head_backward,
-    run,
-    run_backward,
-    sum_up,
+    forward,
 )
 from sklstm.kernels.simd import (
     copy,
@@ -59,6 +59,106 @@ def _shard_from(first, starts, lengths):
     """Return starts, lengths and number of the sequences of the shard from `first`."""
     n = len(lengths) - first if len(lengths) - first < SHARD else SHARD
     return offset_of(pointer(starts), first), offset_of(pointer(lengths), first), n
+
+
+@inner
+def _losses(
+    table, n_layers, places, samples, n, scratch, loss, quantile, targets, weights
+):
+    """Return the loss of a shard, and leave its gradient in the last layer's GATES."""
+    gates = places_of(places, n_layers - 1)[GATES]
+    n_outputs = layer_of(table, n_layers - 1)["n_units"]
+    row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
+    total = 0.0
+    for b in range(n):
+        target = samples[b] * targets.shape[1]
+        total += loss_and_gradient(
+            loss, quantile, n_outputs, scratch, gates + b * row, pointer(targets),
+            target, weights[samples[b]],
+        )  # fmt: skip
+    return total
+
+
+@entry_point
+def gradient_of_part(version):
+    def gradient_of_part(
+        layers, sizes, n_recurrent, n_directions, packed, values,
+        starts, lengths, samples, part, n_parts, work, offset, stop,
+        seed, loss, quantile, targets, weights, gradient,
+    ):  # fmt: skip
+        """Return the loss of every n_parts-th shard from `part` on, and its gradient.
+
+        Parameters
+        ----------
+        layers, sizes : array of int64
+            From `layer_table` and `region_sizes`: the numbers that they are made of.
+        n_recurrent, n_directions : int
+            How many of the layers are recurrent ones; directions of each.
+        packed : array
+            Read: the packed weights.
+        values : array (n_rows, n_channels)
+            Read: the steps of all sequences.
+        starts, lengths : array of int64 (n,)
+            Read: the minibatch, longest sequence first; sequence i is
+            ``values[starts[i] : starts[i] + lengths[i]]``.
+        samples : array of int64 (n,)
+            Read: the rows of `targets` and `weights` of these sequences.
+        part, n_parts : int
+        work : array
+            Scratch for `workspace_size` values.
+        offset : array of int64
+            Scratch of `scratch_size`.
+        stop : array of int64 (1,)
+            Read at each step: not 0 where all is to end at once, whatever comes out.
+        seed : int
+            Of dropout.
+        loss : int
+            One of `losses`.
+        quantile : float
+            Of the loss of that name.
+        targets : array (n_samples, n_targets)
+            Read.
+        weights : array of float64 (n_samples,)
+            Read.
+        gradient : array
+            Written: the sum of weighted gradients, in packed form.
+        """
+        version  # noqa: B018
+        mode = flush_denormals()
+        table, n_layers = pointer(layers), len(layers) // N_FIELDS
+        scratch, out, ending = pointer(work), pointer(gradient), pointer(stop)
+        rows, _, _, keys, places = _scratch_of(offset, n_layers)
+        zero(out, 0, len(gradient))
+        total = 0.0
+        for first in range(part * SHARD, len(samples), n_parts * SHARD):
+            starts_all, lengths_all, n = _shard_from(first, starts, lengths)
+            those = offset_of(pointer(samples), first)
+            draw_keys(seed, those, n, keys)
+            find_rows(lengths_all, n, rows)
+            n_rows = rows[lengths_all[0]]
+            place_regions(n_layers, pointer(sizes), n_rows, n_rows, n, places, 0)
+            forward(
+                table, n_layers, n_recurrent, n_directions, places,
+                TRAIN | KEEP | BEGIN | SUM | END | HEAD, 0,
+                pointer(packed), pointer(values), starts_all, lengths_all, n,
+                lengths_all, n, rows, keys, ending, scratch,
+            )  # fmt: skip
+            total += _losses(
+                table, n_layers, places, those, n, scratch, loss, quantile, targets,
+                weights,
+            )  # fmt: skip
+            backward(
+                table, n_layers, n_recurrent, n_directions, places, HEAD, 0,
+                pointer(packed), lengths_all, n, lengths_all, n, rows, keys, ending,
+                scratch, out,
+            )  # fmt: skip
+        restore_denormals(mode)
+        return total
+
+    return gradient_of_part
+
+
+# --- truncated backpropagation -----------------------------------------------------
 
 
 @inner
@@ -124,130 +224,86 @@ def _carry_on(layers, n_recurrent, places, n, work):
 
 
 @entry_point
-def gradient_of_part(version):
-    def gradient_of_part(
-        layers, sizes, n_recurrent, n_directions, packed, values,
+def truncated_gradient_of_part(version):
+    def truncated_gradient_of_part(
+        layers, sizes, n_recurrent, packed, values,
         starts, lengths, samples, part, n_parts, work, offset, stop,
-        bptt_length, seed, loss, quantile, targets, weights, gradient,
+        seed, loss, quantile, targets, weights, gradient, bptt_length,
     ):  # fmt: skip
-        """Return the loss of every n_parts-th shard from `part` on, and its gradient.
+        """Return loss and gradient, the latter cut every `bptt_length` steps.
 
-        Where a shard has more steps than `bptt_length`, its gradient is cut between
-        pieces of so many steps. It first goes through all steps, and keeps the states
-        before each piece only; then again through each piece, and back.
+        A shard goes through all steps first, and keeps the states before each piece of
+        `bptt_length` steps only; then again through each piece, and back.
 
-        Parameters
-        ----------
-        layers, sizes : array of int64
-            From `layer_table` and `region_sizes`: the numbers that they are made of.
-        n_recurrent, n_directions : int
-            How many of the layers are recurrent ones; directions of each.
-        packed : array
-            Read: the packed weights.
-        values : array (n_rows, n_channels)
-            Read: the steps of all sequences.
-        starts, lengths : array of int64 (n,)
-            Read: the minibatch, longest sequence first; sequence i is
-            ``values[starts[i] : starts[i] + lengths[i]]``.
-        samples : array of int64 (n,)
-            Read: the rows of `targets` and `weights` of these sequences.
-        part, n_parts : int
-        work : array
-            Scratch for `workspace_size` values.
-        offset : array of int64
-            Scratch of `scratch_size`.
-        stop : array of int64 (1,)
-            Read at each step: not 0 where all is to end at once, whatever comes out.
-        bptt_length : int
-        seed : int
-            Of dropout.
-        loss : int
-            One of `losses`.
-        quantile : float
-            Of the loss of that name.
-        targets : array (n_samples, n_targets)
-            Read.
-        weights : array of float64 (n_samples,)
-            Read.
-        gradient : array
-            Written: the sum of weighted gradients, in packed form.
+        Parameters as in `gradient_of_part`. The network reads forward only.
         """
         version  # noqa: B018
         mode = flush_denormals()
         table, n_layers = pointer(layers), len(layers) // N_FIELDS
         scratch, out, ending = pointer(work), pointer(gradient), pointer(stop)
-        weights_packed, steps = pointer(packed), pointer(values)
         rows, starts_now, lengths_now, keys, places = _scratch_of(offset, n_layers)
         zero(out, 0, len(gradient))
-        at = places_of(places, n_layers - 1)
-        n_outputs = layer_of(table, n_layers - 1)["n_units"]
-        row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
         last = layer_of(table, n_recurrent - 1)["pooling"] == LAST
         total = 0.0
         for first in range(part * SHARD, len(samples), n_parts * SHARD):
             starts_all, lengths_all, n = _shard_from(first, starts, lengths)
-            for b in range(n):
-                keys[b] = mixed(seed, samples[first + b])
-            longest = lengths_all[0]
-            most = bptt_length if bptt_length < longest else longest
-            whole = most == longest
-            _take_steps(
-                starts_all, lengths_all, n, 0, most, starts_now, lengths_now, rows
-            )
-            n_rows, states = rows[most], n * _state_row(table, n_recurrent, scratch)
-            kept = 0 if whole else (longest + most - 1) // most * states
+            those = offset_of(pointer(samples), first)
+            draw_keys(seed, those, n, keys)
+            states = n * _state_row(table, n_recurrent, scratch)
+            kept = (lengths_all[0] + bptt_length - 1) // bptt_length * states
+            n_rows = n * bptt_length
             place_regions(n_layers, pointer(sizes), n_rows, n_rows, n, places, kept)
-            begin(table, n_recurrent, n, places, TRAIN, scratch)
-            for t0 in range(0, longest, most):
+            zero(scratch, 0, states)  # before the first piece
+            n_pieces = kept // states
+            for piece in range(n_pieces):
+                t0 = piece * bptt_length
                 n_now, _ = _take_steps(
-                    starts_all, lengths_all, n, t0, most, starts_now, lengths_now, rows
-                )
-                if not whole:
-                    before = t0 // most * states
-                    _keep_states(table, n_recurrent, places, n_now, scratch, before)
-                run(
-                    table, n_recurrent, n_directions, places,
-                    TRAIN | SUM | KEEP if whole else TRAIN | SUM, t0, weights_packed,
-                    steps, starts_now, lengths_now, n_now, rows, keys, ending, scratch,
+                    starts_all, lengths_all, n, t0, bptt_length,
+                    starts_now, lengths_now, rows,
                 )  # fmt: skip
-                if not whole:
+                how = TRAIN | SUM | (BEGIN if piece == 0 else 0)
+                if piece > 0:
                     _carry_on(table, n_recurrent, places, n_now, scratch)
-            sum_up(
-                table, n_layers, n_recurrent, n_directions, places, TRAIN, 1,
-                weights_packed, lengths_all, n, keys, scratch,
-            )  # fmt: skip
-            for b in range(n):
-                sample = samples[first + b]
-                total += loss_and_gradient(
-                    loss, quantile, n_outputs, scratch, at[GATES] + b * row,
-                    pointer(targets), sample * targets.shape[1], weights[sample],
+                    before = piece * states
+                    _keep_states(table, n_recurrent, places, n_now, scratch, before)
+                forward(
+                    table, n_layers, n_recurrent, 1, places,
+                    how | (END | HEAD if piece == n_pieces - 1 else 0), t0,
+                    pointer(packed), pointer(values), starts_now, lengths_now, n_now,
+                    lengths_all, n, rows, keys, ending, scratch,
                 )  # fmt: skip
-            head_backward(
-                table, n_layers, n_recurrent, n_directions, places,
-                weights_packed, lengths_all, n, keys, scratch, out,
+            total += _losses(
+                table, n_layers, places, those, n, scratch, loss, quantile, targets,
+                weights,
             )  # fmt: skip
-            for t0 in range(0, longest, most):
+            for piece in range(n_pieces - 1, -1, -1):
+                t0 = piece * bptt_length
                 n_now, any_ends = _take_steps(
-                    starts_all, lengths_all, n, t0, most, starts_now, lengths_now, rows
-                )
-                if last and not any_ends:
+                    starts_all, lengths_all, n, t0, bptt_length,
+                    starts_now, lengths_now, rows,
+                )  # fmt: skip
+                if last and not any_ends:  # no gradient comes here
                     continue
-                if not whole:
-                    before = t0 // most * states
-                    _restore_states(table, n_recurrent, places, n_now, scratch, before)
-                    run(
-                        table, n_recurrent, n_directions, places, TRAIN | KEEP, t0,
-                        weights_packed, steps, starts_now, lengths_now, n_now, rows,
-                        keys, ending, scratch,
-                    )  # fmt: skip
-                run_backward(
-                    table, n_recurrent, n_directions, places, t0, weights_packed,
-                    lengths_all, lengths_now, n_now, rows, keys, ending, scratch, out,
+                before = piece * states
+                _restore_states(table, n_recurrent, places, n_now, scratch, before)
+                forward(
+                    table, n_layers, n_recurrent, 1, places, TRAIN | KEEP, t0,
+                    pointer(packed), pointer(values), starts_now, lengths_now, n_now,
+                    lengths_all, n, rows, keys, ending, scratch,
+                )  # fmt: skip
+                backward(
+                    table, n_layers, n_recurrent, 1, places,
+                    HEAD if piece == n_pieces - 1 else 0, t0,
+                    pointer(packed), lengths_now, n_now, lengths_all, n, rows, keys,
+                    ending, scratch, out,
                 )  # fmt: skip
         restore_denormals(mode)
         return total
 
-    return gradient_of_part
+    return truncated_gradient_of_part
+
+
+# --- predictions -------------------------------------------------------------------
 
 
 @entry_point
@@ -270,7 +326,7 @@ def predict_part(version):
         table, n_layers = pointer(layers), len(layers) // N_FIELDS
         scratch = pointer(work)
         rows, _, _, keys, places = _scratch_of(offset, n_layers)
-        with_head = 1 if head else 0
+        how = BEGIN | SUM | END | (HEAD if head else 0)
         if head:
             at, region = places_of(places, n_layers - 1), GATES
             row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
@@ -282,15 +338,10 @@ def predict_part(version):
             find_rows(lengths_all, n, rows)
             n_rows = rows[lengths_all[0]]
             place_regions(n_layers, pointer(sizes), n, n_rows, n, places, 0)
-            begin(table, n_recurrent, n, places, SUM, scratch)
-            run(
-                table, n_recurrent, n_directions, places, SUM, 0, pointer(packed),
-                pointer(values), starts_all, lengths_all, n, rows, keys, pointer(stop),
-                scratch,
-            )  # fmt: skip
-            sum_up(
-                table, n_layers, n_recurrent, n_directions, places, SUM, with_head,
-                pointer(packed), lengths_all, n, keys, scratch,
+            forward(
+                table, n_layers, n_recurrent, n_directions, places, how, 0,
+                pointer(packed), pointer(values), starts_all, lengths_all, n,
+                lengths_all, n, rows, keys, pointer(stop), scratch,
             )  # fmt: skip
             for b in range(n):
                 source = at[region] + b * row
@@ -357,16 +408,14 @@ def advance(version):
                 at[C0] = at[C] = at[H] + size
                 at[POOL] = at[C] + size
                 kept += 2 * size
-            run(
-                table, n_recurrent, 1, places, SUM, 0, pointer(packed),
-                offset_of(pointer(values), first * n_channels), pointer(starts),
-                pointer(lengths), n, rows, keys, pointer(stop), scratch,
-            )  # fmt: skip
             for b in range(n):
                 n_steps[first + b] += 1
-            sum_up(
-                table, n_layers, n_recurrent, 1, places, SUM, 1, pointer(packed),
-                offset_of(pointer(n_steps), first), n, keys, scratch,
+            forward(
+                table, n_layers, n_recurrent, 1, places, SUM | END | HEAD, 0,
+                pointer(packed), offset_of(pointer(values), first * n_channels),
+                pointer(starts), pointer(lengths), n,
+                offset_of(pointer(n_steps), first), n, rows, keys, pointer(stop),
+                scratch,
             )  # fmt: skip
             for b in range(n):
                 for j in range(output.shape[1]):

@@ -40,7 +40,7 @@ def pool_none(work, pooling, size, pool):
         store(work, pool + i, zeros_like(work) + (LEAST if pooling == MAX else 0.0))
 
 
-@out_of_line("p iiiiii")
+@out_of_line("p iiiiii", seldom=True)
 def pool_step(version):
     def pool_step(work, pooling, step, size, h, pool, where):
         """Take the hidden states of a step into `pool`."""
@@ -58,7 +58,7 @@ def pool_step(version):
     return pool_step
 
 
-@out_of_line("p iiiiii")
+@out_of_line("p iiiiii", seldom=True)
 def pool_step_backward(version):
     def pool_step_backward(work, pooling, step, size, dh, pool, where):
         """Add to `dh` the gradient that a step has from `pool`."""

@@ -31,7 +31,7 @@ work : pointer
 
 from sklstm.kernels import inner
 from sklstm.kernels.cells import lstm_backward, lstm_forward
-from sklstm.kernels.dropout import drop, mixed, multiply_all
+from sklstm.kernels.dropout import draw_masks, drop_step, mask_rows
 from sklstm.kernels.gemm import ADD, K_BLOCK, OVERWRITE, PANEL, Matrix, Panels, gemm
 from sklstm.kernels.layout import (
     C0,
@@ -87,13 +87,14 @@ def recurrent_forward(version):
         masked = training and layer["recurrent_dropout"] > 0
         rows = offset[n_steps] if keep else n
         if masked:
-            _draw_mask(layer, e, n, keys, work, at[MASK], h_row)
+            draw_masks(
+                layer["draw_masks"], work, n, at[MASK], h_row, keys, 2 * e + 1,
+                layer["n_units"], layer["recurrent_dropout"],
+            )  # fmt: skip
 
         for b in range(n):
             hidden = at[Z] + b * z_row + hidden_column
             copy(work, at[H] + b * h_row, work, hidden, h_row)
-            if masked:
-                multiply_all(work, hidden, at[MASK] + b * h_row, h_row)
         c_before = at[C0]
         for t in range(n_steps):
             if stop[0] != 0:
@@ -107,6 +108,11 @@ def recurrent_forward(version):
                 layers, e, direction, n_directions, places, mode, t0,
                 values, starts, lengths, offset, keys, t, work, z,
             )  # fmt: skip
+            if masked:
+                mask_rows(
+                    layer["mask_rows"], work, active, z + hidden_column, z_row,
+                    at[MASK], h_row,
+                )  # fmt: skip
             gemm(
                 OVERWRITE, active, layer["n_vectors"], layer["n_rows"],
                 Matrix(work, z, z_row, 1),
@@ -123,14 +129,10 @@ def recurrent_forward(version):
                 n_next, next_hidden, z_row,
             )  # fmt: skip
             c_before = c
-            if masked:
-                for b in range(n_next):
-                    mask = at[MASK] + b * h_row
-                    multiply_all(work, next_hidden + b * z_row, mask, h_row)
             if (mode & SUM) != 0 and layer["pooling"] != LAST:
                 where = at[WHERE] if training and layer["pooling"] == MAX else -1
                 pool_step(
-                    work, layer["pooling"], t0 + t, active * h_row,
+                    layer["pool_step"], work, layer["pooling"], t0 + t, active * h_row,
                     at[H], at[POOL], where,
                 )  # fmt: skip
             if layer["above"] > 0:
@@ -144,30 +146,6 @@ def recurrent_forward(version):
                     copy(work, at[H] + b * h_row, work, target, layer["n_units"])
 
     return recurrent_forward
-
-
-@inner
-def _draw_mask(layer, e, n, keys, work, mask, h_row):
-    """Draw what the hidden states before are multiplied with, the same in all steps.
-
-    Gal & Ghahramani (2016), "A theoretically grounded application of dropout in
-    recurrent neural networks".
-    """
-    for b in range(n):
-        row = mask + b * h_row
-        for u in range(h_row):
-            work[row + u] = 1
-        key = mixed(keys[b], 2 * e + 1)
-        drop(work, row, layer["n_units"], key, 0, layer["recurrent_dropout"])
-
-
-@inner
-def _drop_inputs(layer, e, direction, lengths, t0, t, b, keys, work, start):
-    """Set some inputs of a step, or their gradients, to zero."""
-    position = lengths[b] - 1 - t if direction == 1 else t0 + t
-    n = layer["n_inputs"]
-    key = mixed(keys[b], 2 * (e - direction))
-    drop(work, start, n, key, position * n, layer["dropout"])
 
 
 @inner
@@ -193,9 +171,11 @@ def _read_inputs(
             )
             source += places_of(places, below)[OUT]
             copy(work, source, work, z + b * z_row, n_inputs)
-            if (mode & TRAIN) != 0 and layer["dropout"] > 0:
-                start = z + b * z_row
-                _drop_inputs(layer, e, direction, lengths, t0, t, b, keys, work, start)
+        if (mode & TRAIN) != 0 and layer["dropout"] > 0:
+            drop_step(
+                layer["drop_step"], work, active, z, z_row, keys, 2 * (e - direction),
+                n_inputs, lengths, direction, t0 + t, layer["dropout"],
+            )  # fmt: skip
     for b in range(active):
         work[z + b * z_row + n_inputs] = 1
 
@@ -240,8 +220,8 @@ def recurrent_backward(version):
                     add_to(work, at[DH] + b * h_row, work, source, layer["n_units"])
             if layer["pooling"] != LAST:
                 pool_step_backward(
-                    work, layer["pooling"], t0 + t, active * h_row,
-                    at[DH], at[POOL], at[WHERE],
+                    layer["pool_step_backward"], work, layer["pooling"], t0 + t,
+                    active * h_row, at[DH], at[POOL], at[WHERE],
                 )  # fmt: skip
             c_before = at[C] + offset[t - 1] * h_row if t > 0 else at[C0]
             lstm_backward(
@@ -255,7 +235,10 @@ def recurrent_backward(version):
                     layer["unit_panel_row"], at[DH],
                 )  # fmt: skip
                 if layer["recurrent_dropout"] > 0:
-                    multiply_all(work, at[DH], at[MASK], active * h_row)
+                    mask_rows(
+                        layer["mask_rows"], work, active, at[DH], h_row,
+                        at[MASK], h_row,
+                    )  # fmt: skip
             # Take from a block of rows all it has to give while it is in the cache.
             if t == 0 or end - offset[t - 1] > K_BLOCK:
                 gemm(
@@ -315,14 +298,18 @@ def _hand_down(
     source = places_of(places, e)[DX]
     t = t_first
     while t < lengths[0] and offset[t] < end:
+        if layer["dropout"] > 0:
+            drop_step(
+                layer["drop_step"], work, offset[t + 1] - offset[t], source,
+                layer["n_input_vectors"] * lanes(work), keys, 2 * (e - direction),
+                layer["n_inputs"], lengths, direction, t0 + t, layer["dropout"],
+            )  # fmt: skip
         for b in range(offset[t + 1] - offset[t]):
             target = (
                 _row(t, b, direction, lengths, offset)
                 * layer_of(layers, below)["above"]
             )
             target += places_of(places, below)[DOUT]
-            if layer["dropout"] > 0:
-                _drop_inputs(layer, e, direction, lengths, t0, t, b, keys, work, source)
             add_to(work, target, work, source, layer["n_inputs"])
             source += layer["n_input_vectors"] * lanes(work)
         t += 1

@@ -11,7 +11,7 @@ the caller's, and as in `recurrent`.
 
 from sklstm.kernels import inner
 from sklstm.kernels.dense import dense_backward, dense_forward
-from sklstm.kernels.dropout import drop, mixed
+from sklstm.kernels.dropout import drop_step
 from sklstm.kernels.layout import (
     C0,
     DH,
@@ -45,101 +45,68 @@ def find_rows(lengths, n, offset):
         offset[t + 1] = offset[t] + active
 
 
-@out_of_line("niini p")
-def begin(version):
-    def begin(layers, n_recurrent, n, places, mode, work):
-        """Set states, and what steps sum up to, to those of no step."""
-        version  # noqa: B018
-        for e in range(n_recurrent):
-            layer, at = layer_of(layers, e), places_of(places, e)
-            size = n * layer["n_unit_vectors"] * lanes(work)
-            zero(work, at[H], size)
-            zero(work, at[C0], size)
-            if layer["pooling"] != LAST:
-                pool_none(work, layer["pooling"], size, at[POOL])
-            if (mode & TRAIN) != 0 and layer["pooling"] == MAX:
-                zero(work, at[WHERE], size)
-
-    return begin
+# What `forward` does beside running the layers, and `recurrent` knows nothing of.
+BEGIN, END, HEAD = 8, 16, 32
 
 
-@out_of_line("niin ii ppnninnn p")
-def run(version):
-    def run(
-        layers, n_recurrent, n_directions, places, mode, t0,
-        packed, values, starts, lengths, n, offset, keys, stop, work,
+@out_of_line("niiin ii ppnnininnnp")
+def forward(version):
+    def forward(
+        layers, n_layers, n_recurrent, n_directions, places, mode, t0,
+        packed, values, starts, lengths, n, whole, n_all, offset, keys, stop, work,
     ):  # fmt: skip
-        """Run all recurrent layers over steps of the sequences, from `t0` on."""
+        """Run all recurrent layers over `lengths` steps of `n` sequences, from `t0` on.
+
+        With BEGIN in `mode` from the states of no step. With END, what the steps come
+        to goes into Z of the head, for all `n_all` sequences, `whole` their lengths;
+        and with HEAD through it.
+        """
         version  # noqa: B018
+        if (mode & BEGIN) != 0:
+            _begin(layers, n_recurrent, places, mode, n, work)
         for e in range(n_recurrent):
             recurrent_forward(
                 layers, e, e % n_directions, n_directions, places, mode, t0,
                 packed, values, starts, lengths, n, offset, keys, stop, work,
             )  # fmt: skip
-
-    return run
-
-
-@out_of_line("niiin ii pninp")
-def sum_up(version):
-    def sum_up(
-        layers, n_layers, n_recurrent, n_directions, places, mode, head,
-        packed, lengths, n, keys, work,
-    ):  # fmt: skip
-        """Write what sums sequences up into Z of the head; if `head` is 1, run it."""
-        version  # noqa: B018
-        _pool(layers, n_recurrent, n_directions, places, lengths, n, work)
-        if head == 1:
+        if (mode & END) != 0:
+            _pool(layers, n_recurrent, n_directions, places, whole, n_all, work)
+        if (mode & HEAD) != 0:
             if (mode & TRAIN) != 0:
                 layer = layer_of(layers, n_recurrent)
                 z = places_of(places, n_recurrent)[Z]
-                _drop_pooled(layer, n_recurrent, n, keys, work, z, layer["z_width"])
+                row = layer["z_width"]
+                _drop_pooled(layer, n_recurrent, whole, n_all, keys, work, z, row)
             for e in range(n_recurrent, n_layers):
-                dense_forward(layers, n_layers, e, places, n, packed, work)
+                dense_forward(layers, n_layers, e, places, n_all, packed, work)
 
-    return sum_up
-
-
-@inner
-def _drop_pooled(layer, e, n, keys, work, start, row):
-    """Set some of what sums sequences up, or its gradient, to zero."""
-    if layer["dropout"] > 0:
-        for b in range(n):
-            key = mixed(keys[b], 2 * e)
-            drop(work, start + b * row, layer["n_inputs"], key, 0, layer["dropout"])
+    return forward
 
 
-@out_of_line("niiin pninpp")
-def head_backward(version):
-    def head_backward(
-        layers, n_layers, n_recurrent, n_directions, places,
-        packed, lengths, n, keys, work, gradient,
+@out_of_line("niiin ii pnininnnpp")
+def backward(version):
+    def backward(
+        layers, n_layers, n_recurrent, n_directions, places, mode, t0,
+        packed, lengths, n, whole, n_all, offset, keys, stop, work, gradient,
     ):  # fmt: skip
-        """Take the gradient in the last GATES back to what sums sequences up."""
-        version  # noqa: B018
-        for e in range(n_layers - 1, n_recurrent - 1, -1):
-            dense_backward(layers, n_layers, e, places, n, packed, work, gradient)
-        layer = layer_of(layers, n_recurrent)
-        dx_row = layer["n_input_vectors"] * lanes(work)
-        dx = places_of(places, n_recurrent)[DX]
-        _drop_pooled(layer, n_recurrent, n, keys, work, dx, dx_row)
-        _pool_backward(layers, n_recurrent, n_directions, places, lengths, n, work)
+        """Take the gradient back through `lengths` steps of `n` sequences from `t0` on.
 
-    return head_backward
-
-
-@out_of_line("niin i pnninnnpp")
-def run_backward(version):
-    def run_backward(
-        layers, n_recurrent, n_directions, places, t0,
-        packed, whole, lengths, n, offset, keys, stop, work, gradient,
-    ):  # fmt: skip
-        """Take the gradient in POOL back through all recurrent layers.
-
-        The steps are `lengths` of each sequence from `t0` on; `whole` are the lengths
-        of the sequences.
+        With HEAD in `mode` from the last layer's GATES, through the head, to POOL, for
+        all `n_all` sequences, `whole` their lengths; else from what POOL holds.
         """
         version  # noqa: B018
+        if (mode & HEAD) != 0:
+            for e in range(n_layers - 1, n_recurrent - 1, -1):
+                dense_backward(
+                    layers, n_layers, e, places, n_all, packed, work, gradient
+                )
+            layer = layer_of(layers, n_recurrent)
+            dx_row = layer["n_input_vectors"] * lanes(work)
+            dx = places_of(places, n_recurrent)[DX]
+            _drop_pooled(layer, n_recurrent, whole, n_all, keys, work, dx, dx_row)
+            _pool_backward(
+                layers, n_recurrent, n_directions, places, whole, n_all, work
+            )
         top = n_recurrent - n_directions
         for e in range(0, top, n_directions):
             size = offset[lengths[0]] * layer_of(layers, e)["above"]
@@ -153,16 +120,38 @@ def run_backward(version):
                 if e == top and layer["pooling"] == LAST:
                     for b in range(n):
                         if whole[b] == t0 + lengths[b]:  # it ends here
-                            copy(
-                                work, at[POOL] + b * h_row,
-                                work, at[DH] + b * h_row, h_row,
-                            )  # fmt: skip
+                            pool, dh = at[POOL] + b * h_row, at[DH] + b * h_row
+                            copy(work, pool, work, dh, h_row)
                 recurrent_backward(
                     layers, e + direction, direction, n_directions, places, t0,
                     packed, lengths, n, offset, keys, stop, work, gradient,
                 )  # fmt: skip
 
-    return run_backward
+    return backward
+
+
+@inner
+def _begin(layers, n_recurrent, places, mode, n, work):
+    """Set states, and what steps sum up to, to those of no step."""
+    for e in range(n_recurrent):
+        layer, at = layer_of(layers, e), places_of(places, e)
+        size = n * layer["n_unit_vectors"] * lanes(work)
+        zero(work, at[H], size)
+        zero(work, at[C0], size)
+        if layer["pooling"] != LAST:
+            pool_none(work, layer["pooling"], size, at[POOL])
+        if (mode & TRAIN) != 0 and layer["pooling"] == MAX:
+            zero(work, at[WHERE], size)
+
+
+@inner
+def _drop_pooled(layer, e, lengths, n, keys, work, start, row):
+    """Set some of what sums sequences up, or its gradient, to zero."""
+    if layer["dropout"] > 0:
+        drop_step(
+            layer["drop_step"], work, n, start, row, keys, 2 * e, layer["n_inputs"],
+            lengths, 0, 0, layer["dropout"],
+        )  # fmt: skip
 
 
 @inner
