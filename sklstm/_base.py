@@ -188,7 +188,7 @@ class BaseLSTM(
                 fitted._targets.refuse_others(validation.targets)
         schedule = fitted._schedule(len(training), self.max_iter, self.learning_rate)
         fitted._train(training, held_out, random_state, schedule, callbacks)
-        callbacks.end_fit()
+        callbacks.end_fit(fitted._parameters)
         self.__dict__ = vars(fitted)
         return self
 
@@ -326,10 +326,10 @@ class BaseLSTM(
             )
         self._set_fitted_attributes(n_epochs)
 
-    def _state_after(self, n_epochs):
+    def _state_after(self, n_epochs, parameters):
         """Return the attributes of an estimator as if `n_epochs` had been all."""
         twin = self._twin()
-        twin._parameters = self._parameters.copy()
+        twin._parameters = parameters.copy()
         twin._set_fitted_attributes(n_epochs)
         return vars(twin)
 
@@ -640,17 +640,17 @@ class BaseLSTM(
         self.n_layers_ = 1 + n_recurrent + n_dense
         self.n_iter_ = n_epochs
         self.t_ = progress.n_seen
-        self.loss_curve_ = list(progress.losses)
-        self.loss_ = progress.losses[-1] if progress.losses else math.nan
-        self.grad_norm_curve_ = list(progress.gradient_norms)
+        self.loss_curve_ = progress.losses
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
+        self.grad_norm_curve_ = progress.gradient_norms
         if self.early_stopping:
-            self.validation_scores_ = list(progress.validation_scores)
-            self.best_validation_score_ = -progress.best
+            self.validation_scores_ = progress.validation_scores
+            self.best_validation_score_ = -progress.best(scored=True)
             self.best_loss_ = None
         else:
             self.validation_scores_ = None
             self.best_validation_score_ = None
-            self.best_loss_ = progress.best
+            self.best_loss_ = progress.best(scored=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -26,8 +26,8 @@ class FitCallbacks:
         Parameters
         ----------
         state : callable
-            Called with how many epochs there were; returns the attributes of an
-            estimator trained up to here.
+            Called with how many epochs there were, and the parameters they led to;
+            returns the attributes of an estimator whose fit ended there.
         """
         self._state = state
 
@@ -36,18 +36,24 @@ class FitCallbacks:
         self._epoch = self._fit.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
-    def end(self):
-        """Tell that an epoch is over; return whether training is to stop."""
+    def end(self, parameters):
+        """Tell that an epoch is over; return whether training is to stop.
+
+        Parameters
+        ----------
+        parameters : array (n_parameters,)
+            Those of the model if it is.
+        """
         self._n_epochs += 1
-        return self._end(self._epoch)
+        return self._end(self._epoch, parameters)
 
-    def end_fit(self):
-        """Tell that the fit is over."""
-        self._end(self._fit)
+    def end_fit(self, parameters):
+        """Tell that the fit is over, with these parameters."""
+        self._end(self._fit, parameters)
 
-    def _end(self, context):
+    def _end(self, context, parameters):
         return context.call_on_fit_task_end(
             estimator=self._estimator,
-            reconstruction_attributes=lambda: self._state(self._n_epochs),
+            reconstruction_attributes=lambda: self._state(self._n_epochs, parameters),
             **self._data,
         )

@@ -6,6 +6,7 @@ import warnings
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -106,8 +107,9 @@ class Objective:
 
     def outputs_are_finite(self, parameters):
         """Whether the network gives numbers for all samples."""
-        if np.abs(parameters).max() < LARGE:
-            return True
+        largest = np.abs(parameters).max()
+        if largest < LARGE or not math.isfinite(largest):
+            return largest < LARGE
         sequences = self.samples.sequences.take(self.samples.rows)
         return bool(np.isfinite(self.engine.predict(parameters, sequences)).all())
 
@@ -134,6 +136,28 @@ class Objective:
         return np.empty_like(self.samples.weights)
 
 
+class Epoch(NamedTuple):
+    """An epoch that came to its end.
+
+    Attributes
+    ----------
+    loss, gradient_norm : float
+        Means over its minibatches.
+    score : float or None
+        On the validation data, where there is any.
+    n_seen : int
+        Samples seen by then.
+    best : float
+        The least cost by then: a loss, or with validation data minus a score.
+    """
+
+    loss: float
+    gradient_norm: float
+    score: float | None
+    n_seen: int
+    best: float
+
+
 @dataclass
 class Progress:
     """How far training has come, to go on from.
@@ -141,34 +165,61 @@ class Progress:
     Attributes
     ----------
     optimizer : optimizer
-    n_seen : int
-        Samples seen.
-    losses, gradient_norms, validation_scores : list of float
-        An entry an epoch.
-    best : float
-        The least cost of an epoch: its loss, or minus its validation score.
+    epochs : list of Epoch
+        An epoch is one entry, so that whatever interrupts training finds all that is
+        said of an epoch, or nothing.
     n_bad : int
         Epochs in a row that did not improve on the best by `tol`.
     """
 
     optimizer: object
-    n_seen: int = 0
-    losses: list[float] = field(default_factory=list)
-    gradient_norms: list[float] = field(default_factory=list)
-    validation_scores: list[float] = field(default_factory=list)
-    best: float = math.inf
+    epochs: list[Epoch] = field(default_factory=list)
     n_bad: int = 0
 
     def copy(self):
         """Return a copy, to go on by itself."""
-        return deepcopy(self)
+        return Progress(deepcopy(self.optimizer), self.epochs.copy(), self.n_bad)
 
-    def add_cost(self, cost, tol):
-        """Count an epoch; return whether it is the best one so far."""
-        self.n_bad = self.n_bad + 1 if cost > self.best - tol else 0
-        is_best = cost < self.best
-        self.best = min(cost, self.best)
-        return is_best
+    @property
+    def n_seen(self):
+        """How many samples have been seen."""
+        return self.epochs[-1].n_seen if self.epochs else 0
+
+    @property
+    def losses(self):
+        """The loss of each epoch."""
+        return [epoch.loss for epoch in self.epochs]
+
+    @property
+    def gradient_norms(self):
+        """The mean norm of the gradients of each epoch."""
+        return [epoch.gradient_norm for epoch in self.epochs]
+
+    @property
+    def validation_scores(self):
+        """The score of each epoch that had validation data."""
+        return [epoch.score for epoch in self.epochs if epoch.score is not None]
+
+    def best(self, scored):
+        """Return the least cost so far: of scores, if `scored`, else of losses.
+
+        Scores and losses cannot be compared: where training goes on with the other of
+        the two, the scores begin anew, and the losses are all there.
+        """
+        if self.epochs and scored == (self.epochs[-1].score is not None):
+            return self.epochs[-1].best
+        return math.inf if scored else min(self.losses, default=math.inf)
+
+    def add(self, loss, gradient_norm, score, n_samples, tol):
+        """Count an epoch."""
+        best = self.best(score is not None)
+        cost = loss if score is None else -score
+        if self.epochs and (score is None) != (self.epochs[-1].score is None):
+            self.n_bad = 0
+        n_bad = self.n_bad + 1 if cost > best - tol else 0
+        n_seen, best = self.n_seen + n_samples, min(cost, best)
+        self.epochs.append(Epoch(loss, gradient_norm, score, n_seen, best))
+        self.n_bad = n_bad
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,8 +269,9 @@ def train(
         rises, and goes back to the parameters of the best epoch. Without it, training
         stops when the loss no longer falls, and the last parameters stay.
     epochs : object, optional
-        Its ``begin()`` and ``end()`` are called before and after each epoch; training
-        stops where the latter returns True.
+        Its ``begin()`` and ``end(parameters)`` are called before and after each epoch,
+        the latter with those that are left if training stops there, which it does
+        where True is returned.
 
     Returns
     -------
@@ -232,32 +284,27 @@ def train(
         If there is no epoch to go back to.
     """
     fresh_optimizer = deepcopy(progress.optimizer)
-    last = before_last = None
-    best = None if progress.best == math.inf else parameters.copy()
-    n_epochs = 0
+    scored = validation_score is not None
+    n_before = len(progress.epochs)
+    last, diverged = None, None
+    best = None if progress.best(scored) == math.inf else parameters.copy()
     try:
-        while n_epochs < schedule.max_iter:
+        for n_epochs in range(1, schedule.max_iter + 1):
             begin = time.perf_counter()
             if epochs is not None:
                 epochs.begin()
             loss, norm, n_samples = _run_epoch(
                 objective, progress, parameters, schedule, random_state
             )
-            cost = loss
-            if validation_score is not None:
-                score = validation_score()
-                progress.validation_scores.append(score)
-                cost = -score
-            progress.losses.append(loss)
-            progress.gradient_norms.append(norm)
-            progress.n_seen += n_samples
-            n_epochs += 1
-            before_last, last = last, parameters.copy()
-            if progress.add_cost(cost, schedule.tol):
+            score = validation_score() if scored else None
+            last = parameters.copy()
+            if scored and -score < progress.best(scored):
                 best = last
+            progress.add(loss, norm, score, n_samples, schedule.tol)
             if schedule.verbose:
-                print(_line(n_epochs, progress, time.perf_counter() - begin))
-            if epochs is not None and epochs.end():
+                line = _line(n_epochs, progress.epochs[-1])
+                print(f"{line}, {time.perf_counter() - begin:.2f} s")
+            if epochs is not None and epochs.end(best if scored else last):
                 break
             if progress.n_bad > schedule.n_iter_no_change:
                 if not schedule.learning_rate.lower():
@@ -265,29 +312,31 @@ def train(
                 progress.n_bad = 0
         else:
             _warn_at_end(schedule)
-        if not objective.outputs_are_finite(parameters):
-            raise Diverged("the loss was finite, but not the outputs after its epoch")
     except KeyboardInterrupt:
         warnings.warn(
-            f"Training was interrupted in epoch {n_epochs + 1}: the model is what it "
-            "was trained to by then.",
+            f"Training was interrupted in epoch {len(progress.epochs) - n_before + 1}: "
+            "the model is what it was trained to by then.",
             stacklevel=STACK_LEVEL,
         )
+        # The check at the end of the epoch may not have been reached.
+        if not objective.outputs_are_finite(parameters):
+            diverged = Diverged("outputs were not finite where it was interrupted")
     except Diverged as error:
-        kept = [p for p in (last, before_last) if p is not None]
-        kept = [p for p in kept if objective.outputs_are_finite(p)]
-        found = f"Training diverged in epoch {n_epochs + 1}: {error}"
-        if not kept:
-            raise ValueError(f"{found}. {schedule.advice}") from error
+        diverged = error
+    n_epochs = len(progress.epochs) - n_before
+    if diverged is not None:
+        found = f"Training diverged in epoch {n_epochs + 1}: {diverged}"
+        if last is None:
+            raise ValueError(f"{found}. {schedule.advice}") from diverged
         warnings.warn(
             f"{found}. The model is that of the last epoch that gave numbers. "
             f"{schedule.advice}",
             ConvergenceWarning,
             stacklevel=STACK_LEVEL,
         )
-        parameters[:] = kept[0]
+        parameters[:] = last
         progress.optimizer = fresh_optimizer
-    if validation_score is not None and best is not None:
+    if scored and best is not None:
         parameters[:] = best
     return n_epochs
 
@@ -349,6 +398,8 @@ def _run_epoch(objective, progress, parameters, schedule, random_state):
             f"the loss is {loss}, the norm of the gradient {norm}, and a step is not "
             "finite"
         )
+    if not objective.outputs_are_finite(parameters):
+        raise Diverged("the loss was finite, but not the outputs after its epoch")
     return loss, norm, len(order)
 
 
@@ -360,9 +411,8 @@ def _clip(gradient, max_norm):
     return norm
 
 
-def _line(epoch, progress, seconds):
-    line = f"Epoch {epoch}, loss = {progress.losses[-1]:.8f}"
-    if progress.validation_scores:
-        line += f", validation score = {progress.validation_scores[-1]:.6f}"
-    norm = progress.gradient_norms[-1]
-    return line + f", gradient norm = {norm:.4g}, {seconds:.2f} s"
+def _line(n_epochs, epoch):
+    line = f"Epoch {n_epochs}, loss = {epoch.loss:.8f}"
+    if epoch.score is not None:
+        line += f", validation score = {epoch.score:.6f}"
+    return f"{line}, gradient norm = {epoch.gradient_norm:.4g}"
