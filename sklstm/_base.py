@@ -32,8 +32,9 @@ from sklstm._callbacks import FitCallbacks
 from sklstm._network import Network
 from sklstm._optimizers import SGD, Adam, LearningRate
 from sklstm._sequences import validate_sequences
-from sklstm._targets import check_weights
+from sklstm._targets import check_weights, refuse_nonfinite_outputs
 from sklstm._training import (
+    LARGE,
     STACK_LEVEL,
     Diverged,
     Objective,
@@ -176,6 +177,8 @@ class BaseLSTM(
         callbacks.watch(fitted._state_after)
         go_on = self.warm_start and hasattr(self, "_parameters")
         samples = fitted._begin(X, y, sample_weight, go_on)
+        if go_on:
+            fitted._targets.refuse_fewer(samples.targets)
         random_state = check_random_state(self.random_state)
         validation = fitted._validation_samples(X_val, y_val, sample_weight_val)
         training, held_out = fitted._split(samples, validation, random_state)
@@ -367,7 +370,8 @@ class BaseLSTM(
         NotFittedError
             If the estimator is not fitted.
         ValueError or TypeError
-            If X cannot be used, or does not match that of `fit`; the message says why.
+            If X cannot be used, or does not match that of `fit`, or if what comes of it
+            is not finite; the message says why.
         """
         fitted = self._fitted()
         return fitted._targets.decode(fitted._raw_outputs(X))
@@ -392,12 +396,14 @@ class BaseLSTM(
         NotFittedError
             If the estimator is not fitted.
         ValueError or TypeError
-            If X cannot be used, or does not match that of `fit`; the message says why.
+            If X cannot be used, or does not match that of `fit`, or if what comes of it
+            is not finite; the message says why.
         """
         fitted = self._fitted()
         sequences = fitted._sequences(X, reset=False)
         with fitted._engine() as engine:
-            return engine.transform(fitted._parameters, sequences).astype(np.float64)
+            states = engine.transform(fitted._parameters, sequences)
+        return refuse_nonfinite_outputs(states).astype(np.float64)
 
     def stream(self, n_series=1):
         """Predict step by step: return an object that takes the steps as they come.
@@ -450,7 +456,8 @@ class BaseLSTM(
             steps = RunningSteps(engine, parameters, n_series)
         else:
             steps = LastSteps(engine, parameters, n_series, n_channels, fitted.window)
-        return Stream(steps, fitted._targets, n_series, n_channels)
+        may_overflow = not np.abs(parameters).max() < LARGE
+        return Stream(steps, fitted._targets, n_series, n_channels, may_overflow)
 
     @property
     def weights_(self):
@@ -470,7 +477,8 @@ class BaseLSTM(
     def _raw_outputs(self, X):
         sequences = self._sequences(X, reset=False)
         with self._engine() as engine:
-            return engine.predict(self._parameters, sequences)
+            raw = engine.predict(self._parameters, sequences)
+        return refuse_nonfinite_outputs(raw)
 
     def _sequences(self, X, reset, dtype=None):
         return validate_sequences(
@@ -584,7 +592,10 @@ class BaseLSTM(
             y = self._check_y(y, len(sequences))
         with _said_of("sample_weight_val"):
             weights, unit = self._check_weights(sample_weight, y)
-        return Samples(sequences, y, weights, unit, rows=np.flatnonzero(weights))
+        rows = np.flatnonzero(weights)
+        if len(rows) < 2:
+            raise ValueError("X_val holds 1 sample of a weight above 0, too few.")
+        return Samples(sequences, y, weights, unit, rows=rows)
 
     def _split(self, samples, validation, random_state):
         """Return the samples to train on, and those that early stopping watches."""

@@ -113,7 +113,7 @@ class LearningRate:
     def begin_epoch(self, t):
         """Take note that an epoch begins after `t` samples."""
         if self._schedule == "invscaling":
-            self._current = self._initial / (t + 1) ** self._power_t
+            self._current = self._initial * (t + 1) ** -self._power_t
 
     def at(self, t, n):
         """Return the rate of a step on `n` samples, `t` of which were seen before."""

@@ -75,6 +75,9 @@ class RegressionTargets:
                 f"(n_samples,{shape})."
             )
 
+    def refuse_fewer(self, y):
+        """Refuse targets that lack some of those that this was made for: never here."""
+
     def encode(self, y, rows, dtype):
         """Return `y` as the kernel is trained on it (n_samples, n_outputs), at `rows`.
 
@@ -166,6 +169,17 @@ class ClassTargets:
         if not self.multi_label:
             refuse_unknown(y, self.classes)
 
+    def refuse_fewer(self, y):
+        """Refuse targets that lack some of the classes that this was made for."""
+        if self.multi_label:
+            return
+        missing = np.setdiff1d(self.classes, y).tolist()
+        if missing:
+            raise ValueError(
+                f"y does not hold the classes {missing}, but with warm_start=True fit "
+                "goes on with those of before, all of them: use partial_fit."
+            )
+
     def encode(self, y, rows, dtype):
         """Return `y` as the kernel is trained on it (n_samples, n_targets)."""
         if not self.multi_label:
@@ -248,6 +262,78 @@ def refuse_below(y, loss):
         )
     if (y.max(axis=0) == 0).any():
         raise ValueError(f"y is zero throughout: loss={loss!r} needs targets above 0.")
+
+
+def check_all_classes(classes, estimator):
+    """Return all classes that there are, sorted, each once."""
+    try:
+        classes = to_array(classes, "classes", "classes")
+        if classes.ndim != 1:
+            raise ValueError(f"it has shape {classes.shape}")
+        found = np.unique(check_classes(classes, len(classes), estimator))
+        if len(found) < 2:
+            raise ValueError("there are fewer than 2")
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"classes={classes!r}: expected an array of all classes that there are, "
+            f"which are integers, booleans or strings, but {error}"
+        ) from error
+    return found
+
+
+def refuse_nonfinite_outputs(raw, name="X"):
+    """Return outputs (n_samples, n_outputs) for `name`; refuse what is not finite."""
+    finite = np.isfinite(raw).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"The outputs for {name}[{int(np.argmin(finite))}] are not finite: its "
+            f"values, or the network's weights, are too large. Scale {name}, or fit "
+            "anew with a lower learning_rate_init."
+        )
+    return raw
+
+
+def balanced_weights(codes, sample_weight):
+    """Return the weight of each class with which all classes weigh the same.
+
+    As in scikit-learn, but that classes without weight are as good as absent.
+    """
+    counts = np.bincount(codes, sample_weight)
+    present = counts > 0
+    weights = np.zeros(len(counts))
+    with np.errstate(over="ignore"):  # for the caller to tell
+        weights[present] = counts.sum() / (present.sum() * counts[present])
+    return weights
+
+
+def weights_of_classes(class_weight, classes):
+    """Return the weight that a dict gives each class, 1 where it gives none.
+
+    NaN stands for what is no number, or too large a one.
+    """
+    weights = np.ones(len(classes))
+    for code, label in enumerate(classes.tolist()):
+        try:
+            weights[code] = float(class_weight.get(label, 1))
+        except (TypeError, ValueError, OverflowError):
+            weights[code] = np.nan
+    return weights
+
+
+def refuse_weights_of_others(class_weight, classes):
+    """Refuse a dict of weights in which a class seems to be misspelt.
+
+    As in scikit-learn, weights of others are fine where all classes have one, so that
+    a part of the samples which lacks a class is.
+    """
+    classes = classes.tolist()
+    others = [label for label in class_weight if label not in classes]
+    without = [label for label in classes if label not in class_weight]
+    if others and without:
+        raise ValueError(
+            f"class_weight={class_weight} has weights of {others}, which are no "
+            f"classes, but none of {without}, which are."
+        )
 
 
 def refuse_unknown(y, classes):

@@ -7,18 +7,20 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.validation import column_or_1d
 
 from sklstm._base import BaseLSTM
 from sklstm._targets import (
     LOG_LINK,
     ClassTargets,
     RegressionTargets,
+    balanced_weights,
+    check_all_classes,
     check_classes,
     check_real,
     refuse_below,
     refuse_unknown,
+    refuse_weights_of_others,
+    weights_of_classes,
 )
 
 
@@ -742,7 +744,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         NotFittedError
             If the estimator is not fitted.
         ValueError or TypeError
-            If X cannot be used, or does not match that of `fit`; the message says why.
+            If X cannot be used, or does not match that of `fit`, or if what comes of it
+            is not finite; the message says why.
         """
         fitted = self._fitted()
         return fitted._targets.probabilities(fitted._raw_outputs(X))
@@ -765,7 +768,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         NotFittedError
             If the estimator is not fitted.
         ValueError or TypeError
-            If X cannot be used, or does not match that of `fit`; the message says why.
+            If X cannot be used, or does not match that of `fit`, or if what comes of it
+            is not finite; the message says why.
         """
         fitted = self._fitted()
         return fitted._targets.log_probabilities(fitted._raw_outputs(X))
@@ -805,7 +809,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
                 "not see all samples: pass the weights as a dict."
             )
         if classes is not None:
-            classes = np.unique(column_or_1d(classes))
+            classes = check_all_classes(classes, self)
             fitted = getattr(self, "classes_", classes)
             if not np.array_equal(fitted, classes):
                 raise ValueError(
@@ -839,9 +843,10 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
                 "(multi-label): pass sample_weight instead."
             )
         classes, codes = np.unique(y, return_inverse=True)
-        of_class = compute_class_weight(
-            self.class_weight, classes=classes, y=y, sample_weight=weights
-        )
+        if self.class_weight == "balanced":
+            of_class = balanced_weights(codes, weights)
+        else:
+            of_class = weights_of_classes(self.class_weight, classes)
         if not (np.isfinite(of_class).all() and of_class.min() >= 0):
             raise ValueError(
                 f"class_weight={self.class_weight}: expected finite weights of at "
@@ -857,7 +862,10 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
     def _make_targets(self, training):
         # Classes without weight, or held out alone, are classes too.
-        return ClassTargets(training.targets)
+        targets = ClassTargets(training.targets)
+        if isinstance(self.class_weight, dict):
+            refuse_weights_of_others(self.class_weight, targets.classes)
+        return targets
 
     def _stratify(self, y):
         return y if y.ndim == 1 else None

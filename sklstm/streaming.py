@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from sklstm._sequences import Sequences
+from sklstm._targets import refuse_nonfinite_outputs
 
 
 def _gives_probabilities(stream):
@@ -26,8 +27,9 @@ class Stream:
         How many values a step of a series has.
     """
 
-    def __init__(self, steps, targets, n_series, n_channels):
+    def __init__(self, steps, targets, n_series, n_channels, may_overflow):
         self._steps, self._targets = steps, targets
+        self._may_overflow = may_overflow  # a check takes time in each step
         self.n_series, self.n_channels = n_series, n_channels
 
     def predict(self, x):
@@ -147,7 +149,7 @@ class Stream:
                 f"x[{series}, {channel}] = {x[series, channel]} is not a finite "
                 f"{x.dtype}: series {series}, channel {channel}."
             )
-        return raw
+        return refuse_nonfinite_outputs(raw, "x") if self._may_overflow else raw
 
 
 def _real(name, value, dtype):
