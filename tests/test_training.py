@@ -213,6 +213,13 @@ class PlainFit:
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
+        solver="adam",
+        momentum=0.9,
+        nesterovs_momentum=True,
+        learning_rate="constant",
+        power_t=0.5,
+        tol=1e-4,
+        n_iter_no_change=10,
         normalize_y=True,
         dtype="float64",
     ):
@@ -227,8 +234,12 @@ class PlainFit:
         self.batch_size = 200 if batch_size == "auto" else batch_size
         self.max_iter, self.shuffle = max_iter, shuffle
         self.alpha, self.max_grad_norm = alpha, max_grad_norm
-        self.learning_rate, self.epsilon = learning_rate_init, epsilon
-        self.beta_1, self.beta_2 = beta_1, beta_2
+        self.rate = self.learning_rate_init = learning_rate_init
+        self.learning_rate, self.power_t = learning_rate, power_t
+        self.tol, self.n_iter_no_change = tol, n_iter_no_change
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.momentum, self.nesterov = momentum, nesterovs_momentum
+        self.optimize = {"adam": self.adam, "sgd": self.sgd}[solver]
         self.random_state = check_random_state(random_state)
         self.weights = initial_weights(
             self.random_state,
@@ -240,9 +251,9 @@ class PlainFit:
         )
 
     def epochs(self):
-        """Train; yield each epoch, max_iter of them."""
+        """Train; yield each epoch, max_iter of them or what "adaptive" makes of it."""
         rows = self.rows
-        self.n_steps = 0
+        self.n_steps, self.since, t, all_losses = 0, 0, 0, []
         self.m = {name: np.zeros(w.shape) for name, w in self.weights.items()}
         self.v = {name: np.zeros(w.shape) for name, w in self.weights.items()}
         for _ in range(self.max_iter):
@@ -250,12 +261,34 @@ class PlainFit:
             if self.shuffle:
                 order = rows[self.random_state.permutation(len(rows))]
             losses, norms = [], []
+            if self.learning_rate == "invscaling":
+                self.rate = self.learning_rate_init / (t + 1) ** self.power_t
             for first in range(0, len(rows), self.batch_size):
-                loss, norm = self.step(order[first : first + self.batch_size])
+                batch = order[first : first + self.batch_size]
+                if self.learning_rate == "cosine":
+                    n = self.max_iter * len(rows)
+                    up = min(1, (t + len(batch)) / (n / 20))
+                    half_cosine = (1 + math.cos(math.pi * t / n)) / 2
+                    self.rate = self.learning_rate_init * up * half_cosine
+                loss, norm = self.step(batch)
                 losses.append(loss)
                 norms.append(norm)
+                t += len(batch)
             loss = np.sum(losses) / self.sample_weight[rows].sum()
             yield Epoch(self.weights, loss, np.mean(norms))
+            all_losses.append(loss)
+            if self.learning_rate == "adaptive" and self.is_stuck(all_losses):
+                if self.rate <= 1e-6:
+                    return
+                self.rate /= 5
+                self.since = len(all_losses)
+
+    def is_stuck(self, losses):
+        """Whether the last epochs since the rate was lowered did not improve."""
+        last = range(len(losses) - self.n_iter_no_change - 1, len(losses))
+        if last[0] < self.since:
+            return False
+        return all(losses[k] > min(losses[:k], default=np.inf) - self.tol for k in last)
 
     def step(self, batch):
         """Take one step; return the batch's loss (a sum) and its gradient's norm."""
@@ -275,7 +308,7 @@ class PlainFit:
             gradient = {
                 name: g * self.max_grad_norm / norm for name, g in gradient.items()
             }
-        self.adam(gradient)
+        self.optimize(gradient)
         return loss, norm
 
     def adam(self, gradient):
@@ -287,8 +320,23 @@ class PlainFit:
             self.v[name] = self.beta_2 * self.v[name] + (1 - self.beta_2) * g**2
             m_hat = self.m[name] / (1 - self.beta_1**self.n_steps)
             v_hat = self.v[name] / (1 - self.beta_2**self.n_steps)
-            step = self.learning_rate * m_hat / (np.sqrt(v_hat) + self.epsilon)
+            step = self.rate * m_hat / (np.sqrt(v_hat) + self.epsilon)
             weights[name] = self.weights[name] - step
+        self.weights = weights
+
+    def sgd(self, gradient):
+        """Eq. 3 and 4 of Sutskever et al. (2013), or momentum as of old.
+
+        Of the former the weights are those looked ahead to, at which gradients are.
+        """
+        self.n_steps += 1
+        weights = {}
+        for name, g in gradient.items():
+            self.v[name] = self.momentum * self.v[name] - self.rate * g
+            weights[name] = self.weights[name] + self.v[name]
+            if self.nesterov:
+                ahead = self.momentum * self.v[name]
+                weights[name] = self.weights[name] - self.rate * g + ahead
         self.weights = weights
 
     def score(self, weights, samples):
