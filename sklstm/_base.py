@@ -197,6 +197,7 @@ class BaseLSTM(
 
     def _partial_fit(self, X, y, sample_weight, build):
         """Train for an epoch; `build` tells what a first call is to be built for."""
+        self._validate_params()  # scikit-learn does so in the first call only
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True.")
         fitted = self._twin()
