@@ -34,6 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 PORTED = {
     "check_all_zero_sample_weights_error": "test_weights_that_are_all_zero_are_refused",
+    "check_class_weight_classifiers": "test_class_that_weighs_most_is_predicted",
     "check_classifier_data_not_an_array": "test_data_need_not_be_arrays",
     "check_classifiers_classes": "test_classes_are_those_of_y_whatever_their_type",
     "check_classifiers_multilabel_output_format_predict": (
@@ -63,6 +64,9 @@ PORTED = {
     "check_estimators_empty_data_messages": "test_empty_x_is_refused",
     "check_estimators_fit_returns_self": "test_fit_returns_self",
     "check_estimators_nan_inf": "test_nan_and_infinity_in_x_are_refused",
+    "check_estimators_partial_fit_n_features": (
+        "test_other_number_of_channels_is_refused_by_partial_fit"
+    ),
     "check_estimators_overwrite_params": "test_fit_leaves_parameters_as_they_are",
     "check_estimators_pickle": "test_pickle_predicts_as_the_estimator",
     "check_estimators_unfitted": "test_methods_need_a_fit",
@@ -108,7 +112,6 @@ PORTED = {
 OF_OTHER_METHODS = {
     "check_classifiers_multilabel_output_format_decision_function": "decision_function",
     "check_decision_proba_consistency": "decision_function",
-    "check_estimators_partial_fit_n_features": "partial_fit",
 }
 # These feed no X, or do not depend on what X is.
 NOT_PORTED = {
@@ -498,6 +501,19 @@ def test_other_number_of_channels_is_refused(estimator, form):
 
 @estimators
 @forms
+def test_other_number_of_channels_is_refused_by_partial_fit(estimator, form):
+    X, y = make_data(estimator, form)
+    classes = {"classes": np.unique(y)} if estimator is LSTMClassifier else {}
+    model = estimator(**SMALL).partial_fit(X, y, **classes)
+    bad = [x[:, :-1] for x in X]
+    bad = bad if form == "ragged" else np.stack(bad)
+    match = rf"X has 2 channel\(s\), but {estimator.__name__} is expecting 3"
+    with pytest.raises(ValueError, match=match):
+        model.partial_fit(bad, y)
+
+
+@estimators
+@forms
 def test_methods_need_a_fit(estimator, form):
     X, y = make_data(estimator, form)
     model = estimator(**SMALL)
@@ -641,6 +657,18 @@ def test_weight_of_a_sample_counts_as_repetitions(estimator, form):
     found = results(model.fit(pick(X, order), y[order], weights[order]), X)
     for method in expected:
         assert_allclose(found[method], expected[method], rtol=1e-7, err_msg=method)
+
+
+@forms
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_class_that_weighs_most_is_predicted(form, n_classes):
+    rows, y = make_blobs(centers=n_classes, random_state=0, cluster_std=20)
+    X = steps_around(rows, form)
+    weights = {0: 1000, 1: 0.0001, 2: 0.0001}
+    class_weight = {label: weights[label] for label in range(n_classes)}
+    model = LSTMClassifier(**LEARNING, class_weight=class_weight)
+    model.set_params(batch_size="auto").fit(X[:50], y[:50])
+    assert np.mean(model.predict(X[50:]) == 0) > 0.87
 
 
 @forms
