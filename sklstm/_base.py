@@ -191,7 +191,13 @@ class BaseLSTM(
                 fitted._targets.refuse_others(validation.targets)
         schedule = fitted._schedule(len(training), self.max_iter, self.learning_rate)
         fitted._train(training, held_out, random_state, schedule, callbacks)
-        callbacks.end_fit(fitted._parameters)
+        try:
+            callbacks.end_fit(fitted._parameters)
+        except KeyboardInterrupt:
+            warnings.warn(
+                "Callbacks were interrupted after the last epoch: the model is whole.",
+                stacklevel=STACK_LEVEL - 2,
+            )
         self.__dict__ = vars(fitted)
         return self
 
