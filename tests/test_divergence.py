@@ -1,0 +1,411 @@
+"""No fit leaves a model that gives no numbers, and no fault or Ctrl-C loses one."""
+
+import os
+import signal
+import sys
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
+from test_training import SMALL, Task, make_task
+
+from sklstm import LSTMClassifier, LSTMRegressor, _training
+from sklstm._optimizers import Adam
+from sklstm.engines.cpu import CPUEngine
+
+# Most fits here are cut short on purpose.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Maximum number:sklearn.exceptions.ConvergenceWarning"
+)
+
+N_BATCHES = 3  # an epoch of 23 samples, 8 at a time
+for_both = pytest.mark.parametrize("name", ["regression", "multiclass"])
+
+
+def at_call(monkeypatch, owner, name, n_th, what):
+    """Let `what` have the result of a function, the `n_th` time it is called."""
+    function, calls = getattr(owner, name), []
+
+    def changed(*args, **kwargs):
+        calls.append(None)
+        result = function(*args, **kwargs)
+        return what(result) if len(calls) == n_th else result
+
+    monkeypatch.setattr(owner, name, changed)
+
+
+def assert_same_model(comp, ref):
+    assert comp.loss_curve_ == ref.loss_curve_
+    assert comp.grad_norm_curve_ == ref.grad_norm_curve_
+    assert comp.validation_scores_ == ref.validation_scores_
+    assert (comp.n_iter_, comp.t_, comp.loss_) == (ref.n_iter_, ref.t_, ref.loss_)
+    assert comp.best_loss_ == ref.best_loss_
+    for name, weight in ref.weights_.items():
+        assert_array_equal(comp.weights_[name], weight)
+
+
+def assert_whole(model, task):
+    """Everything that is said of a model goes together, and it gives numbers."""
+    assert len(model.loss_curve_) == len(model.grad_norm_curve_)
+    assert model.n_iter_ == len(model.loss_curve_)
+    assert model.t_ % max(model.n_iter_, 1) == 0
+    if model.early_stopping:
+        scores = model.validation_scores_
+        assert len(scores) == len(model.loss_curve_)
+        assert model.best_validation_score_ == max(scores, default=-np.inf)
+    else:
+        assert model.t_ == model.n_iter_ * len(task.y)
+        assert model.best_loss_ == min(model.loss_curve_, default=np.inf)
+    assert not hasattr(model, "_callback_fit_ctx")
+    if isinstance(model, LSTMRegressor):
+        assert np.isfinite(model.predict(task.X)).all()
+    else:
+        assert np.isfinite(model.predict_log_proba(task.X)).all()
+
+
+# --- divergence ---------------------------------------------------------------------
+
+
+def with_loss(loss):
+    return lambda result: (loss, result[1])
+
+
+def with_gradient(value):
+    def changed(result):
+        result[1][3] = value
+        return result
+
+    return changed
+
+
+NOT_NUMBERS = pytest.mark.parametrize(
+    "change",
+    [
+        with_loss(np.nan),
+        with_loss(np.inf),
+        with_gradient(np.nan),
+        with_gradient(-np.inf),
+        with_gradient(1e200),  # whose square is not finite
+    ],
+    ids=["loss NaN", "loss inf", "gradient NaN", "gradient inf", "gradient huge"],
+)
+
+
+@NOT_NUMBERS
+@pytest.mark.parametrize("n_epochs", [1, 2])
+@pytest.mark.parametrize("batch", [1, N_BATCHES])
+def test_divergence_goes_back_to_the_last_epoch(change, n_epochs, batch, monkeypatch):
+    task = make_task("regression")
+    ref = task.fit(**SMALL | {"max_iter": n_epochs})
+    n_th = n_epochs * N_BATCHES + batch
+    at_call(monkeypatch, CPUEngine, "loss_and_gradient", n_th, change)
+    match = (
+        rf"diverged in epoch {n_epochs + 1}: the loss is .* the norm of the gradient "
+        r".*last epoch that gave numbers\. Try to lower learning_rate_init"
+    )
+    with pytest.warns(ConvergenceWarning, match=match) as record:
+        model = task.estimator(**SMALL).fit(task.X, task.y)
+    assert record[-1].filename == __file__  # where fit was called
+    assert_same_model(model, ref)
+
+
+@NOT_NUMBERS
+@pytest.mark.parametrize("batch", [1, N_BATCHES])
+def test_divergence_in_the_first_epoch_is_an_error(change, batch, monkeypatch):
+    task = make_task("regression")
+    at_call(monkeypatch, CPUEngine, "loss_and_gradient", batch, change)
+    with pytest.raises(ValueError, match=r"diverged in epoch 1: .*Try to lower"):
+        task.fit(**SMALL)
+
+
+@pytest.mark.parametrize("way", ["partial_fit", "fit"])
+def test_divergence_in_the_first_epoch_of_more_is_an_error(way, monkeypatch):
+    task = make_task("regression")
+    model = task.fit(warm_start=True, **SMALL)
+    ref = model.predict(task.X)
+    at_call(monkeypatch, CPUEngine, "loss_and_gradient", 1, with_loss(np.nan))
+    with pytest.raises(ValueError, match="diverged in epoch 1"):
+        getattr(model, way)(task.X, task.y)
+    assert_array_equal(model.predict(task.X), ref)
+    assert len(model.loss_curve_) == 3
+
+
+def test_divergence_with_early_stopping_goes_back_to_the_best_epoch(monkeypatch):
+    task = make_task("regression")
+    parameters = SMALL | {"early_stopping": True, "validation_fraction": 0.3}
+    parameters |= {"learning_rate_init": 0.5, "max_iter": 6}
+    ref = task.fit(**parameters | {"max_iter": 5})
+    assert np.argmax(ref.validation_scores_) < 4
+    at_call(monkeypatch, CPUEngine, "loss_and_gradient", 11, with_loss(np.nan))
+    with pytest.warns(ConvergenceWarning, match="diverged in epoch 6"):
+        model = task.fit(**parameters)
+    assert_same_model(model, ref)
+
+
+def nowhere_finite(raw):
+    raw[0] = np.inf
+    return raw
+
+
+def test_outputs_for_validation_data_that_are_not_finite_are_divergence(monkeypatch):
+    task = make_task("regression")
+    parameters = SMALL | {"early_stopping": True, "validation_fraction": 0.3}
+    ref = task.fit(**parameters | {"max_iter": 2})
+    at_call(monkeypatch, CPUEngine, "predict", 3, nowhere_finite)
+    with pytest.warns(ConvergenceWarning, match=r"epoch 3: outputs for the validation"):
+        model = task.fit(**parameters)
+    assert_same_model(model, ref)
+
+
+def test_outputs_that_are_not_finite_after_an_epoch_are_divergence(monkeypatch):
+    task = make_task("regression")
+    ref = task.fit(**SMALL | {"max_iter": 2})
+    monkeypatch.setattr(_training, "LARGE", 0.0)
+    at_call(monkeypatch, CPUEngine, "predict", 3, nowhere_finite)
+    with pytest.warns(ConvergenceWarning, match="but not the outputs after its epoch"):
+        model = task.fit(**SMALL)
+    assert_same_model(model, ref)
+
+
+def test_training_can_go_on_after_divergence(monkeypatch):
+    task = make_task("regression")
+    with monkeypatch.context() as patch:
+        at_call(patch, CPUEngine, "loss_and_gradient", 5, with_gradient(1e100))
+        with pytest.warns(ConvergenceWarning, match="diverged"):
+            model = task.fit(epsilon=1e-300, **SMALL | {"dtype": "float32"})
+    model.partial_fit(task.X, task.y)
+    assert len(model.loss_curve_) == 2
+    assert np.isfinite(model.predict(task.X)).all()
+
+
+RATES = [10.0**k for k in range(7)]
+
+
+@for_both
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("max_grad_norm", [None, 1.0])
+@pytest.mark.parametrize("learning_rate_init", RATES)
+def test_no_rate_gives_predictions_of_nan(
+    learning_rate_init, max_grad_norm, dtype, solver, name
+):
+    task = make_task(name)
+    model = task.estimator(
+        **SMALL
+        | {"solver": solver, "dtype": dtype, "max_grad_norm": max_grad_norm}
+        | {"learning_rate_init": learning_rate_init, "max_iter": 15}
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(task.X, task.y)
+    except ValueError as error:
+        assert "diverged in epoch 1:" in str(error)  # noqa: PT017
+    else:
+        assert_whole(model, task)
+
+
+def numbers_or_a_refusal(method, X):
+    try:
+        result = method(X)
+    except ValueError as error:
+        assert "not finite" in str(error)  # noqa: PT017
+    else:
+        assert result.dtype.kind in "iU" or np.isfinite(result).all()
+
+
+SIZES = [("float32", 10.0**k) for k in (3, 10, 18, 20, 30, 37)]
+SIZES += [("float64", 10.0**k) for k in (18, 100, 150, 160, 250, 300)]
+
+
+@for_both
+@pytest.mark.parametrize("head_layer_sizes", [(), (4, 4)])
+@pytest.mark.parametrize(("dtype", "size"), SIZES)
+def test_no_size_of_x_gives_predictions_of_nan(dtype, size, head_layer_sizes, name):
+    task = make_task(name)
+    X = [size * x for x in task.X]
+    model = task.estimator(
+        **SMALL | {"dtype": dtype, "head_layer_sizes": head_layer_sizes}
+    )
+    model.fit(task.X, task.y)
+    methods = ["predict", "transform"]
+    methods += ["predict_proba", "predict_log_proba"] * (name == "multiclass")
+    for method in methods:
+        numbers_or_a_refusal(getattr(model, method), X)
+    try:
+        model.fit(X, task.y)
+    except ValueError as error:
+        assert "diverged in epoch 1:" in str(error)  # noqa: PT017
+    else:
+        assert_whole(model, Task(task.estimator, X, *task[2:]))
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e150, 1e300])
+def test_no_size_of_y_gives_predictions_of_nan(size):
+    task = make_task("regression")
+    model = LSTMRegressor(**SMALL).fit(task.X, size * task.y)
+    assert_whole(model, task)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_not_finite_are_refused(value):
+    """As of weights that were assigned."""
+    task = make_task("multiclass")
+    model = task.fit(**SMALL)
+    model.weights_["head.weight_0"][:] = value
+    for method in ("predict", "predict_proba", "predict_log_proba"):
+        with pytest.raises(ValueError, match=r"outputs for X\[\d+\] are not finite"):
+            getattr(model, method)(task.X)
+    with pytest.raises(ValueError, match=r"outputs for x\[0\] are not finite"):
+        model.stream().predict([1.0, 1.0])
+
+
+def test_states_that_are_not_finite_are_refused(monkeypatch):
+    task = make_task("multiclass")
+    model = task.fit(**SMALL)
+    at_call(monkeypatch, CPUEngine, "transform", 1, nowhere_finite)
+    with pytest.raises(ValueError, match=r"outputs for X\[0\] are not finite"):
+        model.transform(task.X)
+
+
+# --- Ctrl-C -------------------------------------------------------------------------
+
+
+def interrupt(result):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("n_epochs", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("owner", "function"),
+    [(CPUEngine, "loss_and_gradient"), (Adam, "step"), (_training, "_clip")],
+)
+def test_interrupt_in_an_epoch_ends_training(owner, function, n_epochs, monkeypatch):
+    task = make_task("regression")
+    at_call(monkeypatch, owner, function, n_epochs * N_BATCHES + 2, interrupt)
+    match = f"interrupted in epoch {n_epochs + 1}: the model is what it was trained to"
+    with pytest.warns(UserWarning, match=match) as record:
+        model = LSTMRegressor(**SMALL).fit(task.X, task.y)
+    assert record[-1].filename == __file__
+    assert model.n_iter_ == n_epochs
+    assert_whole(model, task)
+
+
+def test_interrupt_keeps_the_steps_of_the_epoch(monkeypatch):
+    task = make_task("regression")
+    parameters = SMALL | {"shuffle": False, "max_iter": 1}
+    ref = task.take(np.arange(16)).fit(normalize_y=False, **parameters)
+    at_call(monkeypatch, CPUEngine, "loss_and_gradient", 3, interrupt)
+    with pytest.warns(UserWarning, match="interrupted in epoch 1"):
+        model = task.fit(normalize_y=False, **parameters)
+    for name, weight in ref.weights_.items():
+        assert_array_equal(model.weights_[name], weight)
+
+
+def test_interrupt_with_early_stopping_goes_back_to_the_best_epoch(monkeypatch):
+    task = make_task("regression")
+    parameters = SMALL | {"early_stopping": True, "validation_fraction": 0.3}
+    parameters |= {"learning_rate_init": 0.5, "max_iter": 6}
+    ref = task.fit(**parameters | {"max_iter": 5})
+    assert np.argmax(ref.validation_scores_) < 4
+    at_call(monkeypatch, CPUEngine, "predict", 6, interrupt)
+    with pytest.warns(UserWarning, match="interrupted in epoch 6"):
+        model = task.fit(**parameters)
+    assert_same_model(model, ref)
+
+
+def test_interrupt_of_partial_fit_leaves_a_model(monkeypatch):
+    task = make_task("regression")
+    model = task.fit(**SMALL)
+    at_call(monkeypatch, CPUEngine, "loss_and_gradient", 2, interrupt)
+    with pytest.warns(UserWarning, match="interrupted in epoch 1"):
+        model.partial_fit(task.X, task.y)
+    assert len(model.loss_curve_) == 3
+    assert np.isfinite(model.predict(task.X)).all()
+
+
+@pytest.mark.parametrize("n_epochs", [0, 1])
+def test_interrupt_before_divergence_is_seen_is_divergence(n_epochs, monkeypatch):
+    """A step that is not finite is noticed at the end of its epoch."""
+    task = make_task("regression")
+    ref = task.fit(**SMALL | {"max_iter": max(n_epochs, 1)})
+    step, calls = Adam.step, []
+
+    def break_and_interrupt(self, parameters, *args):
+        calls.append(None)
+        step(self, parameters, *args)
+        if len(calls) == n_epochs * N_BATCHES + 2:
+            parameters[1] = np.nan
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Adam, "step", break_and_interrupt)
+    model = LSTMRegressor(**SMALL)
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        if n_epochs:
+            assert_same_model(model.fit(task.X, task.y), ref)
+        else:
+            with pytest.raises(ValueError, match="diverged in epoch 1"):
+                model.fit(task.X, task.y)
+    messages = [str(warning.message) for warning in record]
+    assert f"interrupted in epoch {n_epochs + 1}" in messages[0]
+    assert len(messages) == 1 + n_epochs
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_interrupt_at_any_line_of_training_leaves_a_whole_model(early_stopping):
+    """At the k-th line that runs in the training module, for every k there is."""
+    task = make_task("regression")
+    parameters = SMALL | {"max_iter": 2, "batch_size": 12, "early_stopping": True}
+    parameters |= {"early_stopping": early_stopping, "verbose": False}
+    n_lines, n_models = 0, 0
+    while True:
+        n_lines += 1
+        n_left = n_lines
+
+        def trace(frame, event, arg):
+            nonlocal n_left
+            if frame.f_code.co_filename != _training.__file__:
+                return None
+            if event == "line":
+                n_left -= 1
+                if n_left == 0:
+                    raise KeyboardInterrupt
+            return trace
+
+        model, before = LSTMRegressor(**parameters), sys.gettrace()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sys.settrace(trace)
+            try:
+                model.fit(task.X, task.y)
+            except KeyboardInterrupt:
+                assert not hasattr(model, "n_iter_")
+                continue
+            finally:
+                sys.settrace(before)
+        assert_whole(model, task)
+        n_models += 1
+        if n_left > 0:
+            break
+    assert n_lines > 200
+    assert n_models > 0.8 * n_lines  # the others are before training or after it
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are others there")
+def test_ctrl_c_ends_a_fit_with_a_model():
+    task = make_task("regression")
+    model = LSTMClassifier(
+        **SMALL | {"max_iter": 10**9}, tol=0.0, n_iter_no_change=10**9
+    )
+    y = task.y > np.median(task.y)
+    timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    with pytest.warns(UserWarning, match="Training was interrupted in epoch"):
+        model.fit(task.X, y)
+    timer.join()
+    assert model.n_iter_ == len(model.loss_curve_) > 0
+    assert set(model.predict(task.X)) <= {False, True}
