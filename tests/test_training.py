@@ -499,7 +499,7 @@ def loop_of_torch(torch, plain, alpha):
     with torch.no_grad():
         for name, tensor in tensors.items():
             tensor.copy_(torch.from_numpy(weights[name]))
-    optimizer = torch.optim.Adam(tensors.values(), lr=plain.learning_rate)
+    optimizer = torch.optim.Adam(tensors.values(), lr=plain.rate)
     penalised = [tensor for name, tensor in tensors.items() if "weight" in name]
     targets = torch.from_numpy(plain.targets)
     sample_weight = torch.from_numpy(plain.sample_weight)
