@@ -123,6 +123,16 @@ def test_callbacks_are_given_the_model_as_if_the_fit_ended_there(name, early_sto
         assert_array_equal(comp.predict(task.X), ref.predict(task.X))
 
 
+def test_models_that_callbacks_keep_are_their_own():
+    task, recorder = make_task("regression"), Recorder()
+    model = fit_with(recorder, task)
+    before = [kept.predict(task.X) for kept in recorder.fitted]
+    for weight in model.weights_.values():
+        weight[:] = 0
+    for kept, ref in zip(recorder.fitted, before, strict=True):
+        assert_array_equal(kept.predict(task.X), ref)
+
+
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_fit_with_callbacks_is_the_fit_without(early_stopping):
     task = make_task("regression")
