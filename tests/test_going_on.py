@@ -21,6 +21,7 @@ from test_training import (
 )
 
 from sklstm import LSTMClassifier, LSTMRegressor
+from sklstm._optimizers import Adam
 
 # Most fits here are cut short on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -515,6 +516,23 @@ def test_what_fails_leaves_the_model_as_it_was(data, way):
         go_on(model, way, X, y)
     assert state(model) == state_before
     assert_same_model(go_on(model.set_params(**before), way, task.X, task.y), ref)
+
+
+def test_what_fails_after_an_epoch_leaves_the_model_as_it_was(monkeypatch):
+    task = make_task("regression")
+    model = task.fit(warm_start=True, **SMALL)
+    before, step, calls = state(model), Adam.step, []
+
+    def fail_in_the_second_epoch(*args):
+        calls.append(None)
+        if len(calls) == 5:
+            raise RuntimeError("fails")
+        step(*args)
+
+    monkeypatch.setattr(Adam, "step", fail_in_the_second_epoch)
+    with pytest.raises(RuntimeError, match="fails"):
+        model.fit(task.X, task.y)
+    assert state(model) == before
 
 
 def test_first_partial_fit_that_fails_leaves_an_unfitted_model():
