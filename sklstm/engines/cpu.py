@@ -61,7 +61,8 @@ class CPUEngine:
     ):
         outline.ready(dtype)
         self._network = network
-        self._loss = losses.KINDS[loss], quantile
+        kernel, kind = losses.KINDS[loss]
+        self._loss = outline.address_of(kernel, dtype), kind, quantile
         self._bptt_length = NO_END if bptt_length is None else bptt_length
         self._stop = np.zeros(1, np.int64)
         self._dtype = np.dtype(dtype)
@@ -92,14 +93,14 @@ class CPUEngine:
     def _find_kernels(self):
         """Write the addresses of kernels that layers need, and few do, to the table."""
         for kernels, needs in (
-            ((pooling.pool_step, pooling.pool_step_backward), "pooling"),
-            ((dropout.drop_step,), "dropout"),
-            ((dropout.draw_masks, dropout.mask_rows), "recurrent_dropout"),
+            (pooling.KERNELS, "pooling"),
+            ([dropout.drop_step], "dropout"),
+            ([dropout.draw_masks, dropout.mask_rows], "recurrent_dropout"),
         ):
             need = self._layers[needs] > 0
             for kernel in kernels if need.any() else ():
                 address = outline.address_of(kernel, self._dtype)
-                self._layers[kernel.name][need] = address
+                self._layers[kernel.kernel.__name__][need] = address
 
     def __enter__(self):
         return self
@@ -136,24 +137,27 @@ class CPUEngine:
         if len(self._gradients) < n_parts:
             self._gradients = _zeros((n_parts, self._gradient_size), self._dtype)
         targets, weights = _read_only(targets), _read_only(weights)
+        totals = np.empty(n_parts)
         arguments = self._prepare(parameters, sequences, rows, way_back=True)
         truncated = sequences.lengths[rows].max() > self._bptt_length
 
         def run(part, thread):
             data = arguments(part, n_parts, thread)
-            given = seed, *self._loss, targets, weights, self._gradients[part]
+            given = seed, *self._loss, targets, weights
+            out = totals[part : part + 1], self._gradients[part]
             if truncated:
                 first, second = data[:3], data[4:]  # without the number of directions
-                return truncated_gradient_of_part(
-                    *first, *second, *given, self._bptt_length
+                truncated_gradient_of_part(
+                    *first, *second, *given, *out, self._bptt_length
                 )
-            return gradient_of_part(*data, *given)
+            else:
+                gradient_of_part(*data, *given, *out)
 
         n_steps = sequences.lengths[rows].sum()
-        loss = sum(self._crew.run(run, n_parts, self._stop_of(3 * n_steps, n_parts)))
+        self._crew.run(run, n_parts, self._stop_of(3 * n_steps, n_parts))
         gradient = np.empty_like(parameters)
         add_gradients(self._table, self._gradients[:n_parts], gradient)
-        return loss, gradient
+        return sum(totals.tolist()), gradient
 
     def predict(self, parameters, sequences):
         """Return the raw outputs (n_samples, n_outputs) of all `sequences`."""

@@ -63,7 +63,7 @@ def _drop(work, start, n, key, counter, rate):
         work[start + j] = work[start + j] * scale if kept else 0.0
 
 
-@out_of_line("p iiiniininii", seldom=True)
+@out_of_line("p iii nii niii", seldom=True)
 def drop_step(version):
     def drop_step(
         work, n, start, row, keys, which, n_inputs, lengths, from_end, t, rate

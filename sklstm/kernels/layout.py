@@ -34,6 +34,8 @@ LAYER = np.dtype(
             "dropout",  # of the inputs, as `dropout` takes rates
             "recurrent_dropout",  # of the hidden state before
             # Addresses of kernels, where the layer needs them.
+            "pool_none",
+            "make_means",
             "pool_step",
             "pool_step_backward",
             "drop_step",

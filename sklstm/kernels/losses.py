@@ -1,27 +1,47 @@
-"""The losses: of one sample's raw outputs, with their gradient."""
+"""The losses: of a shard's raw outputs, with their gradient.
+
+What the kernels take, all of it the caller's:
+
+work : pointer
+    Row b of raw outputs is ``work[raw + b * row :][:n_outputs]``; overwritten with its
+    gradient, times the weight.
+n, raw, row, n_outputs : int
+    `n` samples.
+targets : pointer
+    Read: sample i has ``targets[i * n_targets :][:n_targets]``.
+n_targets : int
+samples : pointer to int64
+    Read: which samples these are.
+weights : pointer to float64
+    Read.
+kind : int
+quantile : float
+total : pointer to float64
+    The weighted losses are added to its first.
+"""
 
 import math
 
 import numpy as np
 
 from sklstm.kernels import inner
+from sklstm.kernels.outline import out_of_line
 
 SQUARED_ERROR, ABSOLUTE_ERROR, QUANTILE, POISSON, GAMMA = range(5)
-LOG_LOSS, BINARY_LOG_LOSS = range(5, 7)
-KINDS = {
-    "squared_error": SQUARED_ERROR,
-    "absolute_error": ABSOLUTE_ERROR,
-    "quantile": QUANTILE,
-    "poisson": POISSON,
-    "gamma": GAMMA,
-    "log_loss": LOG_LOSS,
-    "binary_log_loss": BINARY_LOG_LOSS,
-}
 
 
 @inner
 def _of_output(kind, quantile, x, y):
-    """Return the loss of a raw output, and its derivative."""
+    """Return the loss of a raw output x, and its derivative.
+
+    ====================  ==================================================
+    SQUARED_ERROR         (x - y)^2 / 2
+    ABSOLUTE_ERROR        |x - y|
+    QUANTILE              q (y - x) where y > x, else (1 - q) (x - y)
+    POISSON               exp(x) - y x
+    GAMMA                 x + y exp(-x)
+    ====================  ==================================================
+    """
     if kind == SQUARED_ERROR:
         return 0.5 * (x - y) * (x - y), x - y
     if kind == POISSON:
@@ -32,54 +52,86 @@ def _of_output(kind, quantile, x, y):
     return (below * (x - y), below) if x > y else (above * (y - x), -above)
 
 
-@inner
-def loss_and_gradient(kind, quantile, n_outputs, work, raw, targets, target, weight):
-    """Return ``weight * loss`` of a sample, and put its gradient in the raw outputs.
+@out_of_line("p iiii p in d if d", seldom=True)
+def of_numbers(version):
+    def of_numbers(
+        work, n, raw, row, n_outputs, targets, n_targets, samples, weights, kind,
+        quantile, total,
+    ):  # fmt: skip
+        """The mean over outputs of one of the losses of real targets."""
+        version  # noqa: B018
+        for b in range(n):
+            weight = weights[samples[b]] / n_outputs
+            for j in range(n_outputs):
+                place = raw + b * row + j
+                x = np.float64(work[place])
+                y = np.float64(targets[samples[b] * n_targets + j])
+                loss, slope = _of_output(kind, quantile, x, y)
+                total[0] += weight * loss
+                work[place] = weight * slope
 
-    Parameters
-    ----------
-    kind : int
-        The mean over outputs, for a target y and a raw output x, of
-        SQUARED_ERROR: (x - y)^2 / 2,
-        ABSOLUTE_ERROR: |x - y|,
-        QUANTILE: quantile * (y - x) if y > x, else (1 - quantile) * (x - y),
-        POISSON: exp(x) - y x,
-        GAMMA: x + y exp(-x).
-        LOG_LOSS: minus the log of the softmax at the class ``targets[target]``.
-        BINARY_LOG_LOSS: the sum over outputs of the logistic loss.
-    quantile : float
-    work, raw : array, int
-        The raw outputs are ``work[raw : raw + n_outputs]``; overwritten.
-    targets, target : array, int
-        The targets are ``targets[target : target + n_targets]``; read.
-    """
-    loss = 0.0
-    if kind <= GAMMA:
-        for j in range(n_outputs):
-            x, y = np.float64(work[raw + j]), np.float64(targets[target + j])
-            one, slope = _of_output(kind, quantile, x, y)
-            loss += one / n_outputs
-            work[raw + j] = weight * slope / n_outputs
-    elif kind == LOG_LOSS:
-        highest = np.float64(work[raw])
-        for j in range(1, n_outputs):
-            if work[raw + j] > highest:
-                highest = np.float64(work[raw + j])
-        total = 0.0
-        for j in range(n_outputs):
-            total += math.exp(work[raw + j] - highest)
-        label = np.int64(targets[target])
-        loss = math.log(total) + highest - work[raw + label]
-        for j in range(n_outputs):
-            probability = math.exp(work[raw + j] - highest) / total
-            work[raw + j] = weight * (probability - (1.0 if j == label else 0.0))
-    else:
-        for j in range(n_outputs):
-            x = np.float64(work[raw + j])
-            y = targets[target + j]
-            # log(1 + exp(x)) - y * x, without overflow.
-            e = math.exp(-x if x > 0 else x)
-            loss += math.log1p(e) + (x if x > 0 else 0.0) - y * x
-            probability = 1.0 / (1.0 + e) if x >= 0 else e / (1.0 + e)
-            work[raw + j] = weight * (probability - y)
-    return weight * loss
+    return of_numbers
+
+
+@out_of_line("p iiii p in d if d", seldom=True)
+def of_classes(version):
+    def of_classes(
+        work, n, raw, row, n_outputs, targets, n_targets, samples, weights, kind,
+        quantile, total,
+    ):  # fmt: skip
+        """Minus the log of the softmax at the class that is the target."""
+        version  # noqa: B018
+        for b in range(n):
+            place, weight = raw + b * row, weights[samples[b]]
+            highest = np.float64(work[place])
+            for j in range(1, n_outputs):
+                if work[place + j] > highest:
+                    highest = np.float64(work[place + j])
+            powers = 0.0
+            for j in range(n_outputs):
+                powers += math.exp(work[place + j] - highest)
+            label = np.int64(targets[samples[b] * n_targets])
+            loss = math.log(powers) + highest - work[place + label]
+            total[0] += weight * loss
+            for j in range(n_outputs):
+                probability = math.exp(work[place + j] - highest) / powers
+                slope = probability - (1.0 if j == label else 0.0)
+                work[place + j] = weight * slope
+
+    return of_classes
+
+
+@out_of_line("p iiii p in d if d", seldom=True)
+def of_labels(version):
+    def of_labels(
+        work, n, raw, row, n_outputs, targets, n_targets, samples, weights, kind,
+        quantile, total,
+    ):  # fmt: skip
+        """The sum over outputs of the logistic loss."""
+        version  # noqa: B018
+        for b in range(n):
+            weight = weights[samples[b]]
+            for j in range(n_outputs):
+                place = raw + b * row + j
+                x = np.float64(work[place])
+                y = np.float64(targets[samples[b] * n_targets + j])
+                # log(1 + exp(x)) - y * x, without overflow.
+                e = math.exp(-x if x > 0 else x)
+                loss = math.log1p(e) + (x if x > 0 else 0.0) - y * x
+                total[0] += weight * loss
+                probability = 1.0 / (1.0 + e) if x >= 0 else e / (1.0 + e)
+                work[place] = weight * (probability - y)
+
+    return of_labels
+
+
+# A kernel, and what it takes as `kind`.
+KINDS = {
+    "squared_error": (of_numbers, SQUARED_ERROR),
+    "absolute_error": (of_numbers, ABSOLUTE_ERROR),
+    "quantile": (of_numbers, QUANTILE),
+    "poisson": (of_numbers, POISSON),
+    "gamma": (of_numbers, GAMMA),
+    "log_loss": (of_classes, 0),
+    "binary_log_loss": (of_labels, 0),
+}

@@ -20,6 +20,7 @@ from sklstm.kernels import KERNEL_VERSION, compile_cached, no_garbage_collection
 from sklstm.kernels.simd import IN_PYTHON
 
 _SYMBOLS = []
+_IN_PYTHON = []  # kernels at the addresses that they have in Python
 _LOCK = threading.Lock()
 
 
@@ -35,8 +36,8 @@ def out_of_line(arguments, seldom=False):
     Parameters
     ----------
     arguments : str
-        For each argument of the kernel "i" for an integer, "p" for a pointer to numbers
-        of the dtype, "n" for one to int64.
+        For each argument of the kernel "i" for an integer, "f" for a float, "p" for a
+        pointer to numbers of the dtype, "n" for one to int64, "d" for one to float64.
     seldom : bool
     """
 
@@ -44,11 +45,14 @@ def out_of_line(arguments, seldom=False):
         kernel = make(KERNEL_VERSION)
 
         def call(*args):
-            args = args[seldom:]
             fields = [arg if isinstance(arg, tuple) else (arg,) for arg in args]
-            return kernel(*(value for values in fields for value in values))
+            values = [value for values in fields for value in values]
+            if seldom:
+                address, *values = values
+                return _IN_PYTHON[address](*values)
+            return kernel(*values)
 
-        call.name = kernel.__name__
+        call.kernel = kernel
         if not IN_PYTHON:
             call.symbol = _symbol_of(kernel, arguments)
             if not seldom:
@@ -70,7 +74,8 @@ def ready(dtype):
 def address_of(call, dtype):
     """Compile a kernel that is seldom needed, or load it; return where it lies."""
     if IN_PYTHON:
-        return 0
+        _IN_PYTHON.append(call.kernel)
+        return len(_IN_PYTHON) - 1
     with _LOCK, no_garbage_collection():
         kind = from_dtype(dtype)
         call.symbol(kind)
@@ -84,6 +89,8 @@ def _symbol_of(kernel, arguments):
     def symbol(dtype):
         kinds = {
             "i": types.intp,
+            "f": types.float64,
+            "d": types.CPointer(types.float64),
             "p": types.CPointer(dtype),
             "n": types.CPointer(types.int64),
         }

@@ -17,7 +17,7 @@ from sklstm.kernels.layout import (
     place_regions,
     places_of,
 )
-from sklstm.kernels.losses import loss_and_gradient
+from sklstm.kernels.losses import of_numbers as losses
 from sklstm.kernels.pooling import LAST
 from sklstm.kernels.recurrent import KEEP, SUM, TRAIN
 from sklstm.kernels.shard import (
@@ -61,32 +61,14 @@ def _shard_from(first, starts, lengths):
     return offset_of(pointer(starts), first), offset_of(pointer(lengths), first), n
 
 
-@inner
-def _losses(
-    table, n_layers, places, samples, n, scratch, loss, quantile, targets, weights
-):
-    """Return the loss of a shard, and leave its gradient in the last layer's GATES."""
-    gates = places_of(places, n_layers - 1)[GATES]
-    n_outputs = layer_of(table, n_layers - 1)["n_units"]
-    row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
-    total = 0.0
-    for b in range(n):
-        target = samples[b] * targets.shape[1]
-        total += loss_and_gradient(
-            loss, quantile, n_outputs, scratch, gates + b * row, pointer(targets),
-            target, weights[samples[b]],
-        )  # fmt: skip
-    return total
-
-
 @entry_point
 def gradient_of_part(version):
     def gradient_of_part(
         layers, sizes, n_recurrent, n_directions, packed, values,
         starts, lengths, samples, part, n_parts, work, offset, stop,
-        seed, loss, quantile, targets, weights, gradient,
+        seed, loss, kind, quantile, targets, weights, total, gradient,
     ):  # fmt: skip
-        """Return the loss of every n_parts-th shard from `part` on, and its gradient.
+        """Write the loss of every n_parts-th shard from `part` on, and its gradient.
 
         Parameters
         ----------
@@ -112,14 +94,16 @@ def gradient_of_part(version):
             Read at each step: not 0 where all is to end at once, whatever comes out.
         seed : int
             Of dropout.
-        loss : int
-            One of `losses`.
+        loss, kind : int
+            The address of one of the kernels of `losses`, and what it takes.
         quantile : float
             Of the loss of that name.
         targets : array (n_samples, n_targets)
             Read.
         weights : array of float64 (n_samples,)
             Read.
+        total : array of float64 (1,)
+            Written: the sum of weighted losses.
         gradient : array
             Written: the sum of weighted gradients, in packed form.
         """
@@ -129,7 +113,9 @@ def gradient_of_part(version):
         scratch, out, ending = pointer(work), pointer(gradient), pointer(stop)
         rows, _, _, keys, places = _scratch_of(offset, n_layers)
         zero(out, 0, len(gradient))
-        total = 0.0
+        total[0] = 0.0
+        row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
+        n_outputs = layer_of(table, n_layers - 1)["n_units"]
         for first in range(part * SHARD, len(samples), n_parts * SHARD):
             starts_all, lengths_all, n = _shard_from(first, starts, lengths)
             those = offset_of(pointer(samples), first)
@@ -143,9 +129,10 @@ def gradient_of_part(version):
                 pointer(packed), pointer(values), starts_all, lengths_all, n,
                 lengths_all, n, rows, keys, ending, scratch,
             )  # fmt: skip
-            total += _losses(
-                table, n_layers, places, those, n, scratch, loss, quantile, targets,
-                weights,
+            losses(
+                loss, scratch, n, places_of(places, n_layers - 1)[GATES], row,
+                n_outputs, pointer(targets), targets.shape[1], those, pointer(weights),
+                kind, quantile, pointer(total),
             )  # fmt: skip
             backward(
                 table, n_layers, n_recurrent, n_directions, places, HEAD, 0,
@@ -153,7 +140,6 @@ def gradient_of_part(version):
                 scratch, out,
             )  # fmt: skip
         restore_denormals(mode)
-        return total
 
     return gradient_of_part
 
@@ -228,9 +214,9 @@ def truncated_gradient_of_part(version):
     def truncated_gradient_of_part(
         layers, sizes, n_recurrent, packed, values,
         starts, lengths, samples, part, n_parts, work, offset, stop,
-        seed, loss, quantile, targets, weights, gradient, bptt_length,
+        seed, loss, kind, quantile, targets, weights, total, gradient, bptt_length,
     ):  # fmt: skip
-        """Return loss and gradient, the latter cut every `bptt_length` steps.
+        """Write loss and gradient, the latter cut every `bptt_length` steps.
 
         A shard goes through all steps first, and keeps the states before each piece of
         `bptt_length` steps only; then again through each piece, and back.
@@ -243,8 +229,10 @@ def truncated_gradient_of_part(version):
         scratch, out, ending = pointer(work), pointer(gradient), pointer(stop)
         rows, starts_now, lengths_now, keys, places = _scratch_of(offset, n_layers)
         zero(out, 0, len(gradient))
+        total[0] = 0.0
         last = layer_of(table, n_recurrent - 1)["pooling"] == LAST
-        total = 0.0
+        row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
+        n_outputs = layer_of(table, n_layers - 1)["n_units"]
         for first in range(part * SHARD, len(samples), n_parts * SHARD):
             starts_all, lengths_all, n = _shard_from(first, starts, lengths)
             those = offset_of(pointer(samples), first)
@@ -272,9 +260,10 @@ def truncated_gradient_of_part(version):
                     pointer(packed), pointer(values), starts_now, lengths_now, n_now,
                     lengths_all, n, rows, keys, ending, scratch,
                 )  # fmt: skip
-            total += _losses(
-                table, n_layers, places, those, n, scratch, loss, quantile, targets,
-                weights,
+            losses(
+                loss, scratch, n, places_of(places, n_layers - 1)[GATES], row,
+                n_outputs, pointer(targets), targets.shape[1], those, pointer(weights),
+                kind, quantile, pointer(total),
             )  # fmt: skip
             for piece in range(n_pieces - 1, -1, -1):
                 t0 = piece * bptt_length
@@ -298,7 +287,6 @@ def truncated_gradient_of_part(version):
                     ending, scratch, out,
                 )  # fmt: skip
         restore_denormals(mode)
-        return total
 
     return truncated_gradient_of_part
 

@@ -16,7 +16,6 @@ where : int
     With MAX, on the way to a gradient, the step of the maximum; else -1.
 """
 
-from sklstm.kernels import inner
 from sklstm.kernels.outline import out_of_line
 from sklstm.kernels.simd import (
     lanes,
@@ -33,11 +32,15 @@ KINDS = {"last": LAST, "mean": MEAN, "max": MAX}
 LEAST = -1.0  # no hidden state is below
 
 
-@inner
-def pool_none(work, pooling, size, pool):
-    """Write to `pool` what no step gives."""
-    for i in range(0, size, lanes(work)):
-        store(work, pool + i, zeros_like(work) + (LEAST if pooling == MAX else 0.0))
+@out_of_line("p iii", seldom=True)
+def pool_none(version):
+    def pool_none(work, pooling, size, pool):
+        """Write to `pool` what no step gives."""
+        version  # noqa: B018
+        for i in range(0, size, lanes(work)):
+            store(work, pool + i, zeros_like(work) + (LEAST if pooling == MAX else 0.0))
+
+    return pool_none
 
 
 @out_of_line("p iiiiii", seldom=True)
@@ -73,8 +76,16 @@ def pool_step_backward(version):
     return pool_step_backward
 
 
-@inner
-def divide_all(work, start, n, by):
-    """Divide `n` values from `start` on."""
-    for i in range(start, start + n):
-        work[i] = work[i] / by
+@out_of_line("p iiiin", seldom=True)
+def make_means(version):
+    def make_means(work, n, start, row, n_units, lengths):
+        """Divide `n` rows from `start` on by the sequences' numbers of steps."""
+        version  # noqa: B018
+        for b in range(n):
+            for i in range(start + b * row, start + b * row + n_units):
+                work[i] = work[i] / lengths[b]
+
+    return make_means
+
+
+KERNELS = [pool_none, make_means, pool_step, pool_step_backward]

@@ -25,7 +25,7 @@ from sklstm.kernels.layout import (
     places_of,
 )
 from sklstm.kernels.outline import out_of_line
-from sklstm.kernels.pooling import LAST, MAX, MEAN, divide_all, pool_none
+from sklstm.kernels.pooling import LAST, MAX, MEAN, make_means, pool_none
 from sklstm.kernels.recurrent import TRAIN, recurrent_backward, recurrent_forward
 from sklstm.kernels.simd import copy, lanes, zero
 
@@ -139,7 +139,7 @@ def _begin(layers, n_recurrent, places, mode, n, work):
         zero(work, at[H], size)
         zero(work, at[C0], size)
         if layer["pooling"] != LAST:
-            pool_none(work, layer["pooling"], size, at[POOL])
+            pool_none(layer["pool_none"], work, layer["pooling"], size, at[POOL])
         if (mode & TRAIN) != 0 and layer["pooling"] == MAX:
             zero(work, at[WHERE], size)
 
@@ -166,8 +166,11 @@ def _pool(layers, n_recurrent, n_directions, places, lengths, n, work):
         for b in range(n):
             target = z + b * row + direction * layer["n_units"]
             copy(work, source + b * h_row, work, target, layer["n_units"])
-            if layer["pooling"] == MEAN:
-                divide_all(work, target, layer["n_units"], lengths[b])
+        if layer["pooling"] == MEAN:
+            make_means(
+                layer["make_means"], work, n, z + direction * layer["n_units"], row,
+                layer["n_units"], lengths,
+            )  # fmt: skip
 
 
 @inner
@@ -182,7 +185,8 @@ def _pool_backward(layers, n_recurrent, n_directions, places, lengths, n, work):
         zero(work, pool, n * h_row)
         for b in range(n):
             source = dx + b * dx_row + direction * layer["n_units"]
-            target = pool + b * h_row
-            copy(work, source, work, target, layer["n_units"])
-            if layer["pooling"] == MEAN:
-                divide_all(work, target, layer["n_units"], lengths[b])
+            copy(work, source, work, pool + b * h_row, layer["n_units"])
+        if layer["pooling"] == MEAN:
+            make_means(
+                layer["make_means"], work, n, pool, h_row, layer["n_units"], lengths
+            )
