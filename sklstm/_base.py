@@ -29,6 +29,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._callbacks import FitCallbacks
+from sklstm._interrupts import Interrupts
 from sklstm._network import Network
 from sklstm._optimizers import SGD, Adam, LearningRate
 from sklstm._sequences import validate_sequences
@@ -307,7 +308,7 @@ class BaseLSTM(
         encoded = self._targets.encode(
             training.targets, training.rows, self._parameters.dtype
         )
-        with self._engine() as engine:
+        with self._engine() as engine, Interrupts() as interrupts:
             objective = Objective(
                 engine,
                 replace(training, targets=encoded),
@@ -331,6 +332,7 @@ class BaseLSTM(
                 self._parameters,
                 schedule,
                 random_state,
+                interrupts,
                 None if held_out is None else validation_score,
                 callbacks,
             )

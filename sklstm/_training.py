@@ -248,6 +248,7 @@ def train(
     parameters,
     schedule,
     random_state,
+    interrupts,
     validation_score=None,
     epochs=None,
 ):
@@ -264,6 +265,7 @@ def train(
     parameters : array (n_parameters,)
     schedule : Schedule
     random_state : RandomState
+    interrupts : Interrupts
     validation_score : callable, optional
         Called after each epoch, without arguments; training stops when it no longer
         rises, and goes back to the parameters of the best epoch. Without it, training
@@ -294,7 +296,7 @@ def train(
             if epochs is not None:
                 epochs.begin()
             loss, norm, n_samples = _run_epoch(
-                objective, progress, parameters, schedule, random_state
+                objective, progress, parameters, schedule, random_state, interrupts
             )
             score = validation_score() if scored else None
             last = parameters.copy()
@@ -355,7 +357,7 @@ def _warn_at_end(schedule):
         )
 
 
-def _run_epoch(objective, progress, parameters, schedule, random_state):
+def _run_epoch(objective, progress, parameters, schedule, random_state, interrupts):
     """Take a step for each minibatch.
 
     Returns
@@ -392,6 +394,7 @@ def _run_epoch(objective, progress, parameters, schedule, random_state):
             total_weight += weight
             total_norm += norm
             n_batches += 1
+            interrupts.raise_again()
     loss, norm = float(total_loss / total_weight), total_norm / n_batches
     if not (progress.optimizer.is_finite() and np.isfinite(parameters).all()):
         raise Diverged(

@@ -1,5 +1,7 @@
 """The CPU engine: shards on threads, gradients added in a fixed order."""
 
+from functools import cached_property
+
 import numpy as np
 
 from sklstm.engines.crew import Crew
@@ -59,17 +61,15 @@ class CPUEngine:
         quantile=0.5,
         bptt_length=None,
     ):
-        outline.ready(dtype)
         self._network = network
-        kernel, kind = losses.KINDS[loss]
-        self._loss = outline.address_of(kernel, dtype), kind, quantile
+        self._loss_name, self._quantile = loss, quantile
+        self._ready = False
         self._bptt_length = NO_END if bptt_length is None else bptt_length
         self._stop = np.zeros(1, np.int64)
         self._dtype = np.dtype(dtype)
         self._layers, packed_size, self._gradient_size = layout.layer_table(
             network, dtype
         )
-        self._find_kernels()
         self._sizes = {
             way_back: layout.region_sizes(
                 self._layers,
@@ -89,18 +89,6 @@ class CPUEngine:
         self._work = [_zeros(0, dtype)] * n_scratch
         self._offsets, self._longest = [None] * n_scratch, [0] * n_scratch
         self._crew = Crew(self._n_threads)
-
-    def _find_kernels(self):
-        """Write the addresses of kernels that layers need, and few do, to the table."""
-        for kernels, needs in (
-            (pooling.KERNELS, "pooling"),
-            ([dropout.drop_step], "dropout"),
-            ([dropout.draw_masks, dropout.mask_rows], "recurrent_dropout"),
-        ):
-            need = self._layers[needs] > 0
-            for kernel in kernels if need.any() else ():
-                address = outline.address_of(kernel, self._dtype)
-                self._layers[kernel.kernel.__name__][need] = address
 
     def __enter__(self):
         return self
@@ -189,6 +177,31 @@ class CPUEngine:
         operations = 2 * int(n_steps) * self._network.n_parameters // n_parts
         return self._stop if operations > LONG else None
 
+    @cached_property
+    def _loss(self):
+        """What kernels take: address and kind of the loss, and the quantile."""
+        kernel, kind = losses.KINDS[self._loss_name]
+        return outline.address_of(kernel, self._dtype), kind, self._quantile
+
+    def _compile(self):
+        """Compile what the network needs, or load it, and tell the layers where it is.
+
+        Not before the first call: whoever stops a first fit stops it here.
+        """
+        if self._ready:
+            return
+        outline.ready(self._dtype)
+        for kernels, needs in (
+            (pooling.KERNELS, "pooling"),
+            ([dropout.drop_step], "dropout"),
+            ([dropout.draw_masks, dropout.mask_rows], "recurrent_dropout"),
+        ):
+            need = self._layers[needs] > 0
+            for kernel in kernels if need.any() else ():
+                address = outline.address_of(kernel, self._dtype)
+                self._layers[kernel.kernel.__name__][need] = address
+        self._ready = True
+
     def _prepare(self, parameters, sequences, rows, way_back):
         """Pack the parameters; return a function for what each kernel call begins with.
 
@@ -199,6 +212,7 @@ class CPUEngine:
                 f"X has {sequences.n_channels} channels, but the network takes "
                 f"{self._network.n_channels}."
             )
+        self._compile()
         pack(self._table, _read_only(parameters), way_back, self._packed)
         lengths = sequences.lengths[rows]
         order = (-lengths).argsort(kind="stable")
@@ -235,6 +249,7 @@ class CPUEngine:
 
     def stream(self, parameters, n_series):
         """Return a `CPUStream`, which takes single steps of `n_series` series."""
+        self._compile()
         pack(self._table, _read_only(parameters), False, self._packed)
         n = min(n_series, SHARD)
         return CPUStream(

@@ -74,8 +74,9 @@ def ready(dtype):
 def address_of(call, dtype):
     """Compile a kernel that is seldom needed, or load it; return where it lies."""
     if IN_PYTHON:
-        _IN_PYTHON.append(call.kernel)
-        return len(_IN_PYTHON) - 1
+        if call.kernel not in _IN_PYTHON:
+            _IN_PYTHON.append(call.kernel)
+        return _IN_PYTHON.index(call.kernel)
     with _LOCK, no_garbage_collection():
         kind = from_dtype(dtype)
         call.symbol(kind)
