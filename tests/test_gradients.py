@@ -209,6 +209,7 @@ def test_pooled_states_and_their_gradient(
         hidden_layer_sizes=hidden_layer_sizes,
         bidirectional=bidirectional,
         dtype=dtype,
+        head_layer_sizes=(),
         pooling=pooling,
     )
     with problem.engine() as engine:
