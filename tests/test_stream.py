@@ -17,6 +17,8 @@ NETWORKS = [
     {"hidden_layer_sizes": (5,)},
     {"hidden_layer_sizes": (20, 33), "head_layer_sizes": (7,)},
     {"hidden_layer_sizes": (16,), "dtype": "float64"},
+    {"hidden_layer_sizes": (5,), "pooling": "mean"},
+    {"hidden_layer_sizes": (20, 17), "pooling": "max"},
 ]
 for_all_networks = pytest.mark.parametrize("network", NETWORKS)
 for_any_number_of_series = pytest.mark.parametrize("n_series", [1, 3, 40])
@@ -116,7 +118,15 @@ def test_reset_forgets_all_steps():
     assert_array_equal(stream.predict(X[:, 1]), estimator.predict(X[:, 1:2]))
 
 
-@pytest.mark.parametrize("make", [regressor, windowed])
+def averaging():
+    return regressor(hidden_layer_sizes=(5,), pooling="mean")
+
+
+def greatest():
+    return regressor(hidden_layer_sizes=(5,), pooling="max")
+
+
+@pytest.mark.parametrize("make", [regressor, windowed, averaging, greatest])
 def test_reset_of_one_series_leaves_the_others(make):
     estimator = make()
     X = sequences(3)
@@ -130,7 +140,7 @@ def test_reset_of_one_series_leaves_the_others(make):
     assert_array_equal(comp[1], new[0])
 
 
-@pytest.mark.parametrize("make", [regressor, windowed])
+@pytest.mark.parametrize("make", [regressor, windowed, averaging, greatest])
 def test_stream_goes_on_from_a_state(make):
     estimator = make()
     X = sequences(3)
