@@ -129,7 +129,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("benchmarks-out"))
     arguments = parser.parse_args()
     if arguments.threads is None:
-        arguments.threads = [1] if arguments.quick else [1, os.cpu_count()]
+        arguments.threads = [1] if arguments.quick else sorted({1, os.cpu_count()})
     torch.set_flush_denormal(True)  # as our kernels do
     print(HEADER)
     rows = []

@@ -213,8 +213,10 @@ class BaseLSTM(
         random_state = check_random_state(self.random_state)
         if not go_on:
             fitted._build(build(training), random_state)
-        elif self.solver != fitted._solver:
-            fitted._progress.optimizer = fitted._make_optimizer()
+        else:  # with the constants that are set now
+            optimizer = fitted._make_optimizer()
+            optimizer.go_on_from(fitted._progress.optimizer)
+            fitted._progress.optimizer = optimizer
         schedule = fitted._schedule(len(training), 1, "constant", warn_at_end=False)
         fitted._train(training, None, random_state, schedule)
         self.__dict__ = vars(fitted)
@@ -227,6 +229,8 @@ class BaseLSTM(
         """
         if go_on:
             self._refuse_another_architecture()
+            # Dropout may be another from here on.
+            self._network = self._make_network(self._network.n_channels)
             self._parameters = self._parameters.copy()
             self._progress = self._progress.copy()
         sequences = self._sequences(X, reset=not go_on, dtype=self.dtype)
@@ -252,6 +256,7 @@ class BaseLSTM(
         return twin
 
     def _architecture_now(self):
+        """Return what the network is built for, by the names of parameters."""
         values = {name: getattr(self, name) for name in self._architecture_parameters}
         for name in ("hidden_layer_sizes", "head_layer_sizes"):
             values[name] = _layer_sizes(name, values[name])
@@ -296,7 +301,6 @@ class BaseLSTM(
         return network
 
     def _make_optimizer(self):
-        self._solver = self.solver
         size = self._network.n_parameters, self._parameters.dtype
         if self.solver == "sgd":
             return SGD(*size, self._float("momentum"), self.nesterovs_momentum)
@@ -322,9 +326,12 @@ class BaseLSTM(
                 raw = engine.predict(self._parameters, held_out.sequences.take(rows))
                 if not np.isfinite(raw).all():
                     raise Diverged("outputs for the validation data are not finite")
-                return self._score_of(
-                    held_out.targets[rows], raw, held_out.weights[rows]
-                )
+                y, weights = held_out.targets[rows], held_out.weights[rows]
+                with np.errstate(over="ignore"):  # of exponentials
+                    score = self._score_of(y, raw, weights)
+                if not math.isfinite(score):
+                    raise Diverged(f"the validation score is {score}")
+                return score
 
             n_epochs = train(
                 objective,
@@ -351,7 +358,8 @@ class BaseLSTM(
             "lower learning_rate_init": True,
             "scale X": True,
             "lower alpha": self.alpha > 0,
-            "raise epsilon": self.epsilon < 1e-8,
+            "raise epsilon": self.solver == "adam" and self.epsilon < 1e-8,
+            "lower momentum": self.solver == "sgd" and self.momentum > 0,
             "clip gradients with max_grad_norm": self.max_grad_norm is None,
         }
         return [remedy for remedy, may_help in remedies.items() if may_help]
@@ -505,7 +513,8 @@ class BaseLSTM(
             self._network,
             loss=self._targets.loss,
             quantile=self._targets.quantile,
-            bptt_length=self.bptt_length,
+            # A plain int: NumPy's small ones would overflow in sizes of memory.
+            bptt_length=None if self.bptt_length is None else int(self.bptt_length),
             dtype=self._parameters.dtype,
             n_threads=n_threads or effective_n_jobs(self.n_jobs),
         )
@@ -534,7 +543,7 @@ class BaseLSTM(
         return alpha
 
     def _schedule(self, n_samples, max_iter, learning_rate, warn_at_end=True):
-        batch_size = 200 if self.batch_size == "auto" else self.batch_size
+        batch_size = 200 if self.batch_size == "auto" else int(self.batch_size)
         if self.batch_size != "auto" and batch_size > n_samples:
             warnings.warn(
                 f"batch_size={batch_size} is larger than the {n_samples} samples to "
@@ -549,9 +558,9 @@ class BaseLSTM(
                 self._float("learning_rate_init"),
                 self._float("power_t"),
                 start=self._progress.n_seen,
-                total=max_iter * n_samples,
+                total=int(max_iter) * n_samples,
             ),
-            max_iter=max_iter,
+            max_iter=int(max_iter),
             batch_size=min(batch_size, n_samples),
             shuffle=self.shuffle,
             max_grad_norm=self._float("max_grad_norm") if clip else None,

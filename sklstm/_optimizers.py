@@ -48,6 +48,12 @@ class Adam:
             np.array(constants, self._mean.dtype),
         )
 
+    def go_on_from(self, other):
+        """Take over what another optimizer has come to, if it is of this kind."""
+        if isinstance(other, Adam):
+            self._n_steps = other._n_steps
+            self._mean, self._mean_of_squares = other._mean, other._mean_of_squares
+
     def is_finite(self):
         """Whether all estimates are finite; a parameter whose is not moves no more."""
         return bool(np.isfinite(self._mean_of_squares).all())
@@ -80,6 +86,11 @@ class SGD:
             parameters += self._momentum * self._velocity - learning_rate * gradient
         else:
             parameters += self._velocity
+
+    def go_on_from(self, other):
+        """Take over what another optimizer has come to, if it is of this kind."""
+        if isinstance(other, SGD):
+            self._velocity = other._velocity
 
     def is_finite(self):
         """Whether all velocities are finite."""

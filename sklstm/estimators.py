@@ -64,9 +64,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         position. It is no channel.
 
     dropout : float, default=0.0
-        In training, the share of what each recurrent layer but the first, and the
-        layers above the recurrent ones, take from below that is set to zero, anew for
-        each step.
+        In training, the share of what each recurrent layer but the first takes from
+        below that is set to zero, anew for each step; and of what sums a sequence up.
 
     recurrent_dropout : float, default=0.0
         In training, the share of the hidden state before that is set to zero, the same
@@ -110,15 +109,16 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
 
     bptt_length : int, default=None
         For long sequences: gradients are cut every so many steps, counted from a
-        sequence's start, while states are carried on. Training then takes memory for so
-        many steps only. Not with `bidirectional`. None cuts nowhere.
+        sequence's start, while states are carried on. Training then keeps all that it
+        computes for so many steps only, and of the others one state each time. Not with
+        `bidirectional`. None cuts nowhere.
 
     shuffle : bool, default=True
         Whether samples are put in a new order each epoch.
 
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, held-out samples and shuffling. An int gives the same
-        result in each call, to the last bit, for any `n_jobs`.
+        Decides initial weights, held-out samples, shuffling and dropout. An int gives
+        the same result in each call, to the last bit, for any `n_jobs`.
 
     tol : float, default=1e-4
         Training stops when the loss (with `early_stopping` the validation score) has
@@ -273,7 +273,6 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     _architecture_parameters = (
         *BaseLSTM._architecture_parameters,
         "loss",
-        "quantile",
         "normalize_y",
     )
 
@@ -388,6 +387,10 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
             refuse_below(y, self.loss)
         return y
 
+    def _architecture_now(self):
+        quantile = {"quantile": self.quantile} if self.loss == "quantile" else {}
+        return super()._architecture_now() | quantile
+
     def _remedies(self):
         scale = [] if self.normalize_y else ["scale y or set normalize_y=True"]
         return [*super()._remedies(), *scale]
@@ -459,9 +462,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         position. It is no channel.
 
     dropout : float, default=0.0
-        In training, the share of what each recurrent layer but the first, and the
-        layers above the recurrent ones, take from below that is set to zero, anew for
-        each step.
+        In training, the share of what each recurrent layer but the first takes from
+        below that is set to zero, anew for each step; and of what sums a sequence up.
 
     recurrent_dropout : float, default=0.0
         In training, the share of the hidden state before that is set to zero, the same
@@ -505,15 +507,16 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
     bptt_length : int, default=None
         For long sequences: gradients are cut every so many steps, counted from a
-        sequence's start, while states are carried on. Training then takes memory for so
-        many steps only. Not with `bidirectional`. None cuts nowhere.
+        sequence's start, while states are carried on. Training then keeps all that it
+        computes for so many steps only, and of the others one state each time. Not with
+        `bidirectional`. None cuts nowhere.
 
     shuffle : bool, default=True
         Whether samples are put in a new order each epoch.
 
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, held-out samples and shuffling. An int gives the same
-        result in each call, to the last bit, for any `n_jobs`.
+        Decides initial weights, held-out samples, shuffling and dropout. An int gives
+        the same result in each call, to the last bit, for any `n_jobs`.
 
     tol : float, default=1e-4
         Training stops when the loss (with `early_stopping` the validation score) has

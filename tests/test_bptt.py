@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import reference
 from numpy.testing import assert_array_equal
+from test_dropout import SEED, Masks
 
 from sklstm import LSTMRegressor
 from sklstm._network import Network
@@ -13,16 +14,17 @@ from sklstm.engines.cpu import CPUEngine
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
+@pytest.mark.parametrize("dropout", [(0.0, 0.0), (0.5, 0.3)], ids=["whole", "dropped"])
 @pytest.mark.parametrize("pooling", ["last", "mean", "max"])
-@pytest.mark.parametrize("bptt_length", [1, 2, 3, 4, 9, 10])
+@pytest.mark.parametrize("bptt_length", [1, 3, 4, 9, 10])
 @pytest.mark.parametrize("sizes", [(5,), (3, 17)])
 @pytest.mark.parametrize("lengths", [[9, 2, 4, 3, 1, 8], [6] * 18])
-def test_loss_and_gradient(lengths, sizes, bptt_length, pooling):
+def test_loss_and_gradient(lengths, sizes, bptt_length, pooling, dropout):
     rng = np.random.default_rng(0)
     weights = reference.random_weights(rng, 2, sizes, False, (), 2)
     sequences = reference.random_sequences(rng, lengths, 2)
     targets = rng.normal(size=(len(lengths), 2))
-    network = Network(2, sizes, False, (), 2, pooling)
+    network = Network(2, sizes, False, (), 2, pooling, *dropout)
     parameters = network.initialise(np.random.RandomState(0), np.float64)
     reference.fill(network.views(parameters), weights)
     with CPUEngine(
@@ -37,8 +39,10 @@ def test_loss_and_gradient(lengths, sizes, bptt_length, pooling):
             Sequences(*reference.packed(sequences, np.float64)),
             np.arange(len(lengths)),
             targets,
+            seed=SEED,
         )
-    options = {"pooling": pooling, "bptt_length": bptt_length}
+    masks = Masks(sizes, 1, *dropout)
+    options = {"pooling": pooling, "bptt_length": bptt_length, "masks": masks}
     raw = reference.raw_output(weights, sequences, **options)
     assert loss == pytest.approx(reference.loss("squared_error", raw, targets))
     for name, comp in network.views(gradient).items():
@@ -123,6 +127,22 @@ def test_memory_is_that_of_the_pieces():
             )
             sizes[bptt_length] = engine._work[0].nbytes
     assert sizes[20] < sizes[None] / 20
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.uint64])
+def test_small_integer_of_numpy_is_as_good_as_any(kind):
+    X, y = data(300)
+    ref, comp = (
+        fitted(X, y, bptt_length=length, max_iter=1).loss_ for length in (7, kind(7))
+    )
+    assert comp == ref
+
+
+def test_both_directions_are_refused_when_training_goes_on_too():
+    X, y = data()
+    model = fitted(X, y, bidirectional=True).set_params(bptt_length=7)
+    with pytest.raises(ValueError, match="bptt_length is not for bidirectional=True"):
+        model.partial_fit(X, y)
 
 
 def test_both_directions_are_refused():

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -251,6 +252,16 @@ def test_no_size_of_y_gives_predictions_of_nan(size):
     assert_whole(model, task)
 
 
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+def test_states_of_nan_are_refused(pooling):
+    task = make_task("regression")
+    model = task.fit(pooling=pooling, **SMALL)
+    model.weights_["weight_ih_l0"][:] = np.nan
+    for method in ("predict", "transform"):
+        with pytest.raises(ValueError, match=r"outputs for X\[\d+\] are not finite"):
+            getattr(model, method)(task.X)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_outputs_that_are_not_finite_are_refused(value):
     """As of weights that were assigned."""
@@ -394,6 +405,34 @@ def test_interrupt_at_any_line_of_training_leaves_a_whole_model(early_stopping):
             break
     assert n_lines > 200
     assert n_models > 0.8 * n_lines  # the others are before training or after it
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are others there")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_ctrl_c_is_heard_in_the_midst_of_a_kernel(n_jobs):
+    """A minibatch of some 10 seconds."""
+    X, y = np.zeros((64, 100_000, 1), np.float32), np.arange(64.0)
+    model = LSTMRegressor(64, bptt_length=500, random_state=0, n_jobs=n_jobs)
+    for n_steps in (5, 501):  # so that nothing is to be compiled
+        LSTMRegressor(2, bptt_length=500, max_iter=1).fit(X[:, :n_steps], y)
+    timer = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    begin = time.perf_counter()
+    with pytest.warns(UserWarning, match="Training was interrupted in epoch 1"):
+        model.fit(X, y)
+    assert time.perf_counter() - begin < 2.5
+    timer.join()
+    assert np.isfinite(model.predict(X[:, :5])).all()
+
+
+def test_caller_that_only_waits_gets_the_same_bits(monkeypatch):
+    task = make_task("regression")
+    ref = task.fit(**SMALL).weights_
+    monkeypatch.setattr("sklstm.engines.cpu.LONG", 0)
+    for n_jobs in (1, 2):
+        comp = task.fit(**SMALL, n_jobs=n_jobs).weights_
+        for name in ref:
+            assert_array_equal(comp[name], ref[name])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are others there")

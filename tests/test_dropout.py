@@ -165,6 +165,20 @@ def test_each_call_of_partial_fit_drops_anew():
 
 
 @pytest.mark.parametrize("name", ["dropout", "recurrent_dropout"])
+@pytest.mark.parametrize("rates", [(0.0, 0.5), (0.5, 0.0)])
+def test_rate_may_change_when_training_goes_on(name, rates):
+    X, y = data()
+    still = {"learning_rate_init": 1e-30, "shuffle": False, "batch_size": 60}
+    none = {"dropout": 0.0, "recurrent_dropout": 0.0}
+    model = LSTMRegressor(**SMALL | still | none | {name: rates[0]}).partial_fit(X, y)
+    first = model.loss_
+    second = model.set_params(**{name: rates[1]}).partial_fit(X, y).loss_
+    whole = LSTMRegressor(**SMALL | still | none).partial_fit(X, y).loss_
+    comp = [loss == pytest.approx(whole, rel=1e-6) for loss in (first, second)]
+    assert comp == [rate == 0 for rate in rates]
+
+
+@pytest.mark.parametrize("name", ["dropout", "recurrent_dropout"])
 @pytest.mark.parametrize("value", [-0.1, 1.0, np.nan])
 def test_rate_out_of_range_is_refused(name, value):
     X, y = data()

@@ -62,10 +62,9 @@ class CPUEngine:
         bptt_length=None,
     ):
         self._network = network
-        self._loss_name, self._quantile = loss, quantile
+        self._loss_name, self._quantile = loss, float(quantile)
         self._ready = False
         self._bptt_length = NO_END if bptt_length is None else bptt_length
-        self._stop = np.zeros(1, np.int64)
         self._dtype = np.dtype(dtype)
         self._layers, packed_size, self._gradient_size = layout.layer_table(
             network, dtype
@@ -126,7 +125,7 @@ class CPUEngine:
             self._gradients = _zeros((n_parts, self._gradient_size), self._dtype)
         targets, weights = _read_only(targets), _read_only(weights)
         totals = np.empty(n_parts)
-        arguments = self._prepare(parameters, sequences, rows, way_back=True)
+        arguments, stop = self._prepare(parameters, sequences, rows, way_back=True)
         truncated = sequences.lengths[rows].max() > self._bptt_length
 
         def run(part, thread):
@@ -142,7 +141,7 @@ class CPUEngine:
                 gradient_of_part(*data, *given, *out)
 
         n_steps = sequences.lengths[rows].sum()
-        self._crew.run(run, n_parts, self._stop_of(3 * n_steps, n_parts))
+        self._run(run, n_parts, 3 * n_steps, stop)
         gradient = np.empty_like(parameters)
         add_gradients(self._table, self._gradients[:n_parts], gradient)
         return sum(totals.tolist()), gradient
@@ -164,18 +163,17 @@ class CPUEngine:
         n_parts = max(8 * self._n_threads, sequences.lengths.sum() // STEPS_IN_PART)
         n_parts = min(n_parts, _n_shards(sequences))
         rows = np.arange(len(sequences))
-        arguments = self._prepare(parameters, sequences, rows, way_back=False)
+        arguments, stop = self._prepare(parameters, sequences, rows, way_back=False)
 
         def run(part, thread):
             predict_part(*arguments(part, n_parts, thread), head, output)
 
-        n_steps = sequences.lengths.sum()
-        self._crew.run(run, n_parts, self._stop_of(n_steps, n_parts))
+        self._run(run, n_parts, sequences.lengths.sum(), stop)
 
-    def _stop_of(self, n_steps, n_parts):
-        """Return what stops the kernels where a part takes long, else None."""
+    def _run(self, run, n_parts, n_steps, stop):
+        """Run the kernels; where a part of `n_steps` takes long, Ctrl-C stops them."""
         operations = 2 * int(n_steps) * self._network.n_parameters // n_parts
-        return self._stop if operations > LONG else None
+        self._crew.run(run, n_parts, stop if operations > LONG else None)
 
     @cached_property
     def _loss(self):
@@ -203,7 +201,9 @@ class CPUEngine:
         self._ready = True
 
     def _prepare(self, parameters, sequences, rows, way_back):
-        """Pack the parameters; return a function for what each kernel call begins with.
+        """Pack the parameters; return what each kernel call begins with, a function.
+
+        And what stops the kernels, once it is not 0.
 
         The samples `rows` are sorted, longest first.
         """
@@ -241,11 +241,13 @@ class CPUEngine:
             samples,
         )
 
+        stop = np.zeros(1, np.int64)
+
         def arguments(part, n_parts, thread):
             scratch = self._scratch(thread, size, longest)
-            return *data, part, n_parts, *scratch, self._stop
+            return *data, part, n_parts, *scratch, stop
 
-        return arguments
+        return arguments, stop
 
     def stream(self, parameters, n_series):
         """Return a `CPUStream`, which takes single steps of `n_series` series."""

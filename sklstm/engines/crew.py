@@ -41,7 +41,7 @@ class Crew:
         n : int
         stop : array of int64 (1,), optional
             For calls that take long: the caller's thread then only waits, so that it
-            hears Ctrl-C, upon which ``stop[0]`` is 1 until the calls have ended.
+            hears Ctrl-C, upon which ``stop[0]`` is 1 from then on.
         """
         results = [None] * n
         items = iter(range(n))
@@ -76,8 +76,6 @@ class Crew:
             raise
         finally:
             self._gather(finished, errors, n_helpers)
-            if stop is not None:
-                stop[0] = 0
         for error in errors:
             if error is not None:
                 raise error

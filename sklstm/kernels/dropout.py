@@ -14,6 +14,12 @@ from sklstm.kernels.simd import lanes, load, store
 
 SCALE = 2**32  # a rate is kept as a whole number of this many parts
 
+
+def parts_of(rate):
+    """Return a rate below 1 as the kernels take it."""
+    return min(round(rate * SCALE), SCALE - 1)
+
+
 _GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _WORD = 2**64 - 1
 

@@ -124,8 +124,8 @@ def layer_table(network, dtype):
         layer["n_units"] = shape.n_units
         layer["n_gates"] = shape.n_gates
         layer["pooling"] = pooling.KINDS[shape.pooling]
-        layer["dropout"] = round(shape.dropout * dropout.SCALE)
-        layer["recurrent_dropout"] = round(shape.recurrent_dropout * dropout.SCALE)
+        layer["dropout"] = dropout.parts_of(shape.dropout)
+        layer["recurrent_dropout"] = dropout.parts_of(shape.recurrent_dropout)
         layer["n_rows"] = shape.n_rows
         layer["n_vectors"] = n_vectors
         layer["n_input_vectors"] = n_input_vectors

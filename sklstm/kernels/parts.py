@@ -17,7 +17,7 @@ from sklstm.kernels.layout import (
     place_regions,
     places_of,
 )
-from sklstm.kernels.losses import of_numbers as losses
+from sklstm.kernels.losses import losses_at
 from sklstm.kernels.pooling import LAST
 from sklstm.kernels.recurrent import KEEP, SUM, TRAIN
 from sklstm.kernels.shard import (
@@ -84,7 +84,8 @@ def gradient_of_part(version):
             Read: the minibatch, longest sequence first; sequence i is
             ``values[starts[i] : starts[i] + lengths[i]]``.
         samples : array of int64 (n,)
-            Read: the rows of `targets` and `weights` of these sequences.
+            Read: the rows of `targets` and `weights` of these sequences, and what their
+            dropout is keyed by.
         part, n_parts : int
         work : array
             Scratch for `workspace_size` values.
@@ -129,7 +130,7 @@ def gradient_of_part(version):
                 pointer(packed), pointer(values), starts_all, lengths_all, n,
                 lengths_all, n, rows, keys, ending, scratch,
             )  # fmt: skip
-            losses(
+            losses_at(
                 loss, scratch, n, places_of(places, n_layers - 1)[GATES], row,
                 n_outputs, pointer(targets), targets.shape[1], those, pointer(weights),
                 kind, quantile, pointer(total),
@@ -260,7 +261,7 @@ def truncated_gradient_of_part(version):
                     pointer(packed), pointer(values), starts_now, lengths_now, n_now,
                     lengths_all, n, rows, keys, ending, scratch,
                 )  # fmt: skip
-            losses(
+            losses_at(
                 loss, scratch, n, places_of(places, n_layers - 1)[GATES], row,
                 n_outputs, pointer(targets), targets.shape[1], those, pointer(weights),
                 kind, quantile, pointer(total),

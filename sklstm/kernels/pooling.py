@@ -13,7 +13,8 @@ pool : int
     The sum of the hidden states so far, or their maximum; on the way back the gradient
     of the mean's sum, or of the maximum.
 where : int
-    With MAX, on the way to a gradient, the step of the maximum; else -1.
+    With MAX, on the way to a gradient, the step of the maximum (in float32 to 2**24
+    steps); else -1.
 """
 
 from sklstm.kernels.outline import out_of_line
@@ -53,7 +54,8 @@ def pool_step(version):
             if pooling == MEAN:
                 store(work, pool + i, before + now)
             else:
-                store(work, pool + i, maximum(before, now))
+                # What is NaN stays so: `maximum` alone would pass over it.
+                store(work, pool + i, maximum(before, now) + (now - now))
                 if where >= 0:
                     at = where_above(now, before, step, load(work, where + i))
                     store(work, where + i, at)
