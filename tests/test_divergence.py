@@ -410,8 +410,8 @@ def test_interrupt_at_any_line_of_training_leaves_a_whole_model(early_stopping):
 @pytest.mark.skipif(os.name == "nt", reason="signals are others there")
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_ctrl_c_is_heard_in_the_midst_of_a_kernel(n_jobs):
-    """A minibatch of some 10 seconds."""
-    X, y = np.zeros((64, 100_000, 1), np.float32), np.arange(64.0)
+    """A call of some 10 seconds."""
+    X, y = np.zeros((16, 400_000, 1), np.float32), np.arange(16.0)
     model = LSTMRegressor(64, bptt_length=500, random_state=0, n_jobs=n_jobs)
     for n_steps in (5, 501):  # so that nothing is to be compiled
         LSTMRegressor(2, bptt_length=500, max_iter=1).fit(X[:, :n_steps], y)
