@@ -8,6 +8,10 @@ import numpy as np
 
 from benchmarks.limit import gflops_of_a_thread
 
+# Seconds before each turn: the threads of a side go on looking for work after it, and
+# would keep the next one from the core.
+REST = 0.1
+
 
 @dataclass(frozen=True)
 class Row:
@@ -67,8 +71,9 @@ def in_turn(sides, repeats, *, n_threads=1, dtype=np.float32):
     ----------
     sides : dict of str to callable
     repeats : int
-        How often each side is called: in turns of up to three calls, so that most
-        calls find the caches as their own last one left them.
+        How often each side is called: in turns of up to three calls, after one that
+        does not count, so that they find caches and threads as their own last one left
+        them.
     n_threads : int
         How many run at a time where the limit is measured.
     dtype : dtype
@@ -80,6 +85,8 @@ def in_turn(sides, repeats, *, n_threads=1, dtype=np.float32):
     for start in range(0, repeats, 3):
         limits.append(gflops_of_a_thread(dtype, n_threads))
         for name, side in sides.items():
+            time.sleep(REST)
+            side()
             for _ in range(min(3, repeats - start)):
                 begin = time.perf_counter()
                 side()

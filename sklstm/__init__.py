@@ -1,6 +1,6 @@
 """LSTM estimators for scikit-learn."""
 
+from sklstm._version import VERSION as __version__
 from sklstm.estimators import LSTMClassifier, LSTMRegressor
 
-__all__ = ["LSTMClassifier", "LSTMRegressor"]
-__version__ = "0.1.0.dev0"
+__all__ = ["LSTMClassifier", "LSTMRegressor", "__version__"]

@@ -44,6 +44,7 @@ from sklstm._training import (
     Schedule,
     train,
 )
+from sklstm._version import VERSION
 from sklstm.engines.cpu import CPUEngine
 from sklstm.streaming import LastSteps, RunningSteps, Stream
 
@@ -313,6 +314,8 @@ class BaseLSTM(
             training.targets, training.rows, self._parameters.dtype
         )
         with self._engine() as engine, Interrupts() as interrupts:
+            lengths = training.sequences.lengths[training.rows]
+            self._refuse_too_long(engine, lengths, schedule.batch_size)
             objective = Objective(
                 engine,
                 replace(training, targets=encoded),
@@ -363,6 +366,21 @@ class BaseLSTM(
             "clip gradients with max_grad_norm": self.max_grad_norm is None,
         }
         return [remedy for remedy, may_help in remedies.items() if may_help]
+
+    def __getstate__(self):
+        return super().__getstate__() | {"_sklstm_version": VERSION}
+
+    def __setstate__(self, state):
+        version = state.get("_sklstm_version")
+        if version != VERSION:
+            warnings.warn(
+                f"This {type(self).__name__} was kept by sklstm {version}, and this is "
+                f"{VERSION}: its predictions may differ, and methods fail.",
+                stacklevel=2,
+            )
+        super().__setstate__(
+            {name: value for name, value in state.items() if name != "_sklstm_version"}
+        )
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_parameters")
@@ -530,6 +548,21 @@ class BaseLSTM(
                 f"{self.head_layer_sizes} make a network of {network.n_parameters:,} "
                 f"parameters. To train it takes at least {needed / 2**30:.3g} GiB, but "
                 f"this machine has {available / 2**30:.3g} GiB of memory."
+            )
+
+    def _refuse_too_long(self, engine, lengths, batch_size):
+        """Refuse sequences whose training does not fit into the machine's memory."""
+        needed, available = (
+            engine.bytes_of_training(lengths, batch_size),
+            _physical_memory(),
+        )
+        if needed > available:
+            raise ValueError(
+                f"Training on sequences of up to {lengths.max():,} steps, "
+                f"{batch_size:,} in a minibatch, takes {needed / 2**30:.3g} GiB, but "
+                f"this machine has {available / 2**30:.3g} GiB of memory: set "
+                "bptt_length, or lower it, "
+                "lower batch_size, n_jobs or hidden_layer_sizes."
             )
 
     def _penalty(self, weight_unit):

@@ -217,21 +217,10 @@ class CPUEngine:
         lengths = sequences.lengths[rows]
         order = (-lengths).argsort(kind="stable")
         samples, lengths = rows[order], lengths[order]
-        n = min(len(lengths), SHARD)
-        longest = int(lengths[0])
-        sizes = self._sizes[way_back]
-        # Of the first shard, which has the most steps.
-        if way_back:
-            n_pieces = -(-longest // self._bptt_length)
-            steps = n * self._bptt_length if n_pieces > 1 else int(lengths[:n].sum())
-            size = layout.workspace_size(sizes, steps, steps, n)
-            if n_pieces > 1:
-                size += n_pieces * n * 2 * int(self._state_rows().sum())
-        else:
-            size = layout.workspace_size(sizes, n, int(lengths[:n].sum()), n)
+        longest, size = int(lengths[0]), self._workspace_size(lengths, way_back)
         data = (
             self._table,
-            sizes,
+            self._sizes[way_back],
             self._network.n_recurrent,
             self._network.n_directions,
             self._packed,
@@ -248,6 +237,39 @@ class CPUEngine:
             return *data, part, n_parts, *scratch, stop
 
         return arguments, stop
+
+    def _workspace_size(self, lengths, way_back):
+        """Return the values of the workspace of a thread; `lengths` fall.
+
+        The first shard has the most steps.
+        """
+        n, sizes = min(len(lengths), SHARD), self._sizes[way_back]
+        steps = int(lengths[:n].sum())
+        if not way_back:
+            return layout.workspace_size(sizes, n, steps, n)
+        n_pieces = -(-int(lengths[0]) // self._bptt_length)
+        if n_pieces == 1:
+            return layout.workspace_size(sizes, steps, steps, n)
+        steps = n * self._bptt_length
+        states = n_pieces * n * 2 * int(self._state_rows().sum())
+        return layout.workspace_size(sizes, steps, steps, n) + states
+
+    def bytes_of_training(self, lengths, batch_size):
+        """Return the memory that training takes at least, beside the data.
+
+        Parameters
+        ----------
+        lengths : array of int64 (n_samples,)
+        batch_size : int
+        """
+        n_parts = min(-(-batch_size // SHARD), MAX_PARTS)
+        n_threads = min(self._n_threads, n_parts)
+        longest = -np.sort(-lengths)[:SHARD]
+        values = n_threads * self._workspace_size(longest, way_back=True)
+        # Parameters, packed ones, their gradients, and what optimizers keep.
+        values += n_parts * self._gradient_size + len(self._packed)
+        values += 4 * self._network.n_parameters
+        return values * self._dtype.itemsize
 
     def stream(self, parameters, n_series):
         """Return a `CPUStream`, which takes single steps of `n_series` series."""
