@@ -2,8 +2,7 @@
 
 import zipfile
 import zlib
-from contextlib import nullcontext
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -105,9 +104,8 @@ def load_weights(estimator, file):
 
 def _read(file):
     """Return all arrays in a file, by name."""
-    opened = nullcontext(file) if hasattr(file, "read") else Path(file).open("rb")
     try:
-        with opened as source:
+        with _opened(file) as source:
             archive = np.load(source, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("it is a single array")
@@ -117,6 +115,15 @@ def _read(file):
         raise ValueError(
             f"{_name(file)} is no file of weights, or broken: {error}"
         ) from error
+
+
+@contextmanager
+def _opened(file):
+    if hasattr(file, "read"):
+        yield file
+    else:
+        with open(file, "rb") as opened:
+            yield opened
 
 
 def _name(file):
