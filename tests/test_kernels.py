@@ -6,13 +6,19 @@ from numba import njit
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklstm._network import Network
-from sklstm.kernels import cells, simd
+from sklstm.kernels import cells, outline, simd
 from sklstm.kernels.gemm import ADD, OVERWRITE, PANEL, Matrix, Panels, gemm
 from sklstm.kernels.layout import layer_table
 from sklstm.kernels.packing import add_gradients, pack
 from sklstm.kernels.simd import lanes, lanes_of, load, pointer, store
 
 DTYPES = [np.float32, np.float64]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _kernels_that_the_product_calls():
+    for dtype in DTYPES:
+        outline.ready(np.dtype(dtype))
 
 
 @njit
