@@ -6,7 +6,9 @@ import matplotlib.pyplot as plt
 def draw(rows, path):
     """Write a PNG: a bar for each ratio, grouped by what was measured."""
     rows = [row for row in rows if row.peer and row.unit == "s"]
-    rows = [row for row in rows if row.what not in ("growth", "ragged")]
+    rows = [row for row in rows if row.what not in ("growth", "ragged", "start-up")]
+    own = ("sklstm, 1 thread", "whole fit")
+    rows = [row for row in rows if row.peer not in own]
     if not rows:
         return
     threads = sorted({row.n_threads for row in rows})
