@@ -21,8 +21,8 @@ from sklstm.kernels.simd import lanes_of
 # own. This bounds memory, and the threads that find work; it must not depend on them.
 MAX_PARTS = 32
 
-# Operations of a part from which on Ctrl-C is heard while it runs: a tenth of a second
-# or more. It takes a thread that only waits, and some 20 us.
+# Operations of a part from which on Ctrl-C is heard while it runs: a hundredth of a
+# second with AVX-512, a tenth on slow processors. The caller's thread then only waits.
 LONG = 10**9
 
 NO_END = 2**62  # steps, more than any sequence has

@@ -27,6 +27,8 @@ import numpy as np
 from sklstm.kernels import inner
 from sklstm.kernels.outline import out_of_line
 
+_INTERFACE = "p iiii p in d if d"  # of all of them, which are called by address
+
 SQUARED_ERROR, ABSOLUTE_ERROR, QUANTILE, POISSON, GAMMA = range(5)
 
 
@@ -52,7 +54,7 @@ def _of_output(kind, quantile, x, y):
     return (below * (x - y), below) if x > y else (above * (y - x), -above)
 
 
-@out_of_line("p iiii p in d if d", seldom=True)
+@out_of_line(_INTERFACE, seldom=True)
 def of_numbers(version):
     def of_numbers(
         work, n, raw, row, n_outputs, targets, n_targets, samples, weights, kind,
@@ -73,7 +75,7 @@ def of_numbers(version):
     return of_numbers
 
 
-@out_of_line("p iiii p in d if d", seldom=True)
+@out_of_line(_INTERFACE, seldom=True)
 def of_classes(version):
     def of_classes(
         work, n, raw, row, n_outputs, targets, n_targets, samples, weights, kind,
@@ -101,7 +103,7 @@ def of_classes(version):
     return of_classes
 
 
-@out_of_line("p iiii p in d if d", seldom=True)
+@out_of_line(_INTERFACE, seldom=True)
 def of_labels(version):
     def of_labels(
         work, n, raw, row, n_outputs, targets, n_targets, samples, weights, kind,

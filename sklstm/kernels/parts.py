@@ -61,6 +61,20 @@ def _shard_from(first, starts, lengths):
     return offset_of(pointer(starts), first), offset_of(pointer(lengths), first), n
 
 
+@inner
+def _add_losses(
+    table, n_layers, places, scratch, n, samples,
+    loss, kind, quantile, targets, weights, total,
+):  # fmt: skip
+    """Add the losses of a shard up; leave their gradient in the last layer's GATES."""
+    last = layer_of(table, n_layers - 1)
+    losses_at(
+        loss, scratch, n, places_of(places, n_layers - 1)[GATES],
+        last["n_vectors"] * lanes(scratch), last["n_units"], pointer(targets),
+        targets.shape[1], samples, pointer(weights), kind, quantile, pointer(total),
+    )  # fmt: skip
+
+
 @entry_point
 def gradient_of_part(version):
     def gradient_of_part(
@@ -115,8 +129,6 @@ def gradient_of_part(version):
         rows, _, _, keys, places = _scratch_of(offset, n_layers)
         zero(out, 0, len(gradient))
         total[0] = 0.0
-        row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
-        n_outputs = layer_of(table, n_layers - 1)["n_units"]
         for first in range(part * SHARD, len(samples), n_parts * SHARD):
             starts_all, lengths_all, n = _shard_from(first, starts, lengths)
             those = offset_of(pointer(samples), first)
@@ -130,10 +142,9 @@ def gradient_of_part(version):
                 pointer(packed), pointer(values), starts_all, lengths_all, n,
                 lengths_all, n, rows, keys, ending, scratch,
             )  # fmt: skip
-            losses_at(
-                loss, scratch, n, places_of(places, n_layers - 1)[GATES], row,
-                n_outputs, pointer(targets), targets.shape[1], those, pointer(weights),
-                kind, quantile, pointer(total),
+            _add_losses(
+                table, n_layers, places, scratch, n, those,
+                loss, kind, quantile, targets, weights, total,
             )  # fmt: skip
             backward(
                 table, n_layers, n_recurrent, n_directions, places, HEAD, 0,
@@ -232,8 +243,6 @@ def truncated_gradient_of_part(version):
         zero(out, 0, len(gradient))
         total[0] = 0.0
         last = layer_of(table, n_recurrent - 1)["pooling"] == LAST
-        row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
-        n_outputs = layer_of(table, n_layers - 1)["n_units"]
         for first in range(part * SHARD, len(samples), n_parts * SHARD):
             starts_all, lengths_all, n = _shard_from(first, starts, lengths)
             those = offset_of(pointer(samples), first)
@@ -261,10 +270,9 @@ def truncated_gradient_of_part(version):
                     pointer(packed), pointer(values), starts_now, lengths_now, n_now,
                     lengths_all, n, rows, keys, ending, scratch,
                 )  # fmt: skip
-            losses_at(
-                loss, scratch, n, places_of(places, n_layers - 1)[GATES], row,
-                n_outputs, pointer(targets), targets.shape[1], those, pointer(weights),
-                kind, quantile, pointer(total),
+            _add_losses(
+                table, n_layers, places, scratch, n, those,
+                loss, kind, quantile, targets, weights, total,
             )  # fmt: skip
             for piece in range(n_pieces - 1, -1, -1):
                 t0 = piece * bptt_length
