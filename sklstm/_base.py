@@ -1,7 +1,6 @@
 """What both estimators share: everything but parameters, documentation and targets."""
 
 import math
-import os
 import sys
 import warnings
 from abc import ABCMeta, abstractmethod
@@ -19,7 +18,6 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
     Interval,
@@ -29,7 +27,9 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._callbacks import FitCallbacks
+from sklstm._held_out import hold_out
 from sklstm._interrupts import Interrupts
+from sklstm._memory import refuse_too_large, refuse_too_long
 from sklstm._network import Network
 from sklstm._optimizers import SGD, Adam, LearningRate
 from sklstm._sequences import validate_sequences
@@ -298,7 +298,7 @@ class BaseLSTM(
                 "bptt_length is not for bidirectional=True, whose backward direction "
                 "reads a sequence from its end: set bptt_length=None."
             )
-        self._refuse_too_large(network)
+        refuse_too_large(network, self)
         return network
 
     def _make_optimizer(self):
@@ -315,7 +315,7 @@ class BaseLSTM(
         )
         with self._engine() as engine, Interrupts() as interrupts:
             lengths = training.sequences.lengths[training.rows]
-            self._refuse_too_long(engine, lengths, schedule.batch_size)
+            refuse_too_long(engine, lengths, schedule.batch_size)
             objective = Objective(
                 engine,
                 replace(training, targets=encoded),
@@ -537,34 +537,6 @@ class BaseLSTM(
             n_threads=n_threads or effective_n_jobs(self.n_jobs),
         )
 
-    def _refuse_too_large(self, network):
-        """Refuse a network whose training does not fit into the machine's memory."""
-        # The parameters, their gradient, and two estimates of the optimizer.
-        needed = 4 * network.n_parameters * np.dtype(self.dtype).itemsize
-        available = _physical_memory()
-        if needed > available:
-            raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes} and head_layer_sizes="
-                f"{self.head_layer_sizes} make a network of {network.n_parameters:,} "
-                f"parameters. To train it takes at least {needed / 2**30:.3g} GiB, but "
-                f"this machine has {available / 2**30:.3g} GiB of memory."
-            )
-
-    def _refuse_too_long(self, engine, lengths, batch_size):
-        """Refuse sequences whose training does not fit into the machine's memory."""
-        needed, available = (
-            engine.bytes_of_training(lengths, batch_size),
-            _physical_memory(),
-        )
-        if needed > available:
-            raise ValueError(
-                f"Training on sequences of up to {lengths.max():,} steps, "
-                f"{batch_size:,} in a minibatch, takes {needed / 2**30:.3g} GiB, but "
-                f"this machine has {available / 2**30:.3g} GiB of memory: set "
-                "bptt_length, or lower it, "
-                "lower batch_size, n_jobs or hidden_layer_sizes."
-            )
-
     def _penalty(self, weight_unit):
         """Return alpha in units of the weights, beside whose sum it stands."""
         alpha = self._float("alpha") / weight_unit
@@ -654,40 +626,8 @@ class BaseLSTM(
             return samples, None
         if validation is not None:
             return samples, validation
-        rows, series = samples.rows, samples.sequences.series
-        if series is not None:
-            train_rows, held_out = _split_series(
-                rows, series[rows], self.validation_fraction
-            )
-        else:
-            classes = self._stratify(samples.targets[rows])
-            train_rows, held_out = self._split_at_random(rows, classes, random_state)
-        if len(held_out) < 2 or len(train_rows) == 0:
-            raise ValueError(
-                f"early_stopping holds out {len(held_out)} of {len(rows)} samples, too "
-                "few to score: raise validation_fraction, or pass more samples."
-            )
-        return samples.at(train_rows), samples.at(held_out)
-
-    def _split_at_random(self, rows, classes, random_state):
-        """Split `rows`, class by class where there are classes."""
-        try:
-            return train_test_split(
-                rows,
-                random_state=random_state,
-                test_size=self.validation_fraction,
-                stratify=classes,
-            )
-        except ValueError as error:
-            stratified = classes is not None
-            rare = stratified and 1 in np.unique(classes, return_counts=True)[1]
-            remedy = "leave such a class out" if rare else "change validation_fraction"
-            cause = str(error).rstrip(".")
-            raise ValueError(
-                f"early_stopping cannot hold validation_fraction="
-                f"{self.validation_fraction} of {len(rows)} samples out: {cause}. Set "
-                f"early_stopping=False, {remedy}, or pass more samples."
-            ) from error
+        classes = self._stratify(samples.targets[samples.rows])
+        return hold_out(samples, self.validation_fraction, classes, random_state)
 
     def _stratify(self, y):
         """Return the classes that held-out samples are to be drawn from alike."""
@@ -745,22 +685,3 @@ def _layer_sizes(name, sizes):
                 f"{name} must be whole numbers from 1 to 2**31 - 1: got {sizes}."
             )
     return tuple(int(size) for size in sizes)
-
-
-def _physical_memory():
-    """Return the bytes of memory of this machine; infinity where they are not known."""
-    try:
-        page, n_pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # AttributeError: as on Windows
-        return math.inf
-    return page * n_pages if min(page, n_pages) > 0 else math.inf
-
-
-def _split_series(rows, series, fraction):
-    """Split off the last `fraction` of the `rows` of each series; one row stays."""
-    order = np.argsort(series, kind="stable")
-    _, sizes = np.unique(series, return_counts=True)
-    place = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    n_held_out = np.minimum(np.ceil(fraction * sizes), sizes - 1)
-    held_out = place >= np.repeat(sizes - n_held_out, sizes)
-    return np.sort(rows[order[~held_out]]), np.sort(rows[order[held_out]])

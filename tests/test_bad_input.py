@@ -1266,10 +1266,10 @@ def test_network_is_measured_by_the_memory_of_the_machine(monkeypatch):
         model = LSTMRegressor(**SMALL, dtype=dtype)
         needed = 4 * n_bytes * n_parameters
         # It is enough for the parameters, but for nothing else.
-        monkeypatch.setattr("sklstm._base._physical_memory", lambda n=needed: n)
+        monkeypatch.setattr("sklstm._memory._physical_memory", lambda n=needed: n)
         with pytest.raises(ValueError, match="Training on sequences"):
             model.fit(X, y)
-        monkeypatch.setattr("sklstm._base._physical_memory", lambda n=needed: n - 1)
+        monkeypatch.setattr("sklstm._memory._physical_memory", lambda n=needed: n - 1)
         with pytest.raises(ValueError, match=f"{n_parameters} parameters"):
             model.fit(X, y)
 
