@@ -12,10 +12,14 @@ import numpy as np
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def folder():
+    """Return the folder that holds the data sets."""
+    return Path(os.environ.get("SKLSTM_DATA") or BESIDE_THE_REPOSITORY)
+
+
 def load(name):
     """Return the arrays of a data set by name; end the program where there is none."""
-    folder = Path(os.environ.get("SKLSTM_DATA") or BESIDE_THE_REPOSITORY)
-    path = folder / name / f"{name}.npz"
+    path = folder() / name / f"{name}.npz"
     if not path.is_file():
         raise SystemExit(
             f"{path} does not exist: set SKLSTM_DATA to the folder that holds {name}."

@@ -32,7 +32,8 @@ from sklstm._interrupts import Interrupts
 from sklstm._memory import refuse_too_large, refuse_too_long
 from sklstm._network import Network
 from sklstm._optimizers import SGD, Adam, LearningRate
-from sklstm._sequences import validate_sequences
+from sklstm._scaling import offset_and_scale, standardise
+from sklstm._sequences import fingerprints, validate_sequences
 from sklstm._targets import check_weights, refuse_nonfinite_outputs
 from sklstm._training import (
     LARGE,
@@ -47,6 +48,11 @@ from sklstm._training import (
 from sklstm._version import VERSION
 from sklstm.engines.cpu import CPUEngine
 from sklstm.streaming import LastSteps, RunningSteps, Stream
+
+# Sequences in a minibatch, and epochs, of "auto": how they were chosen stands in the
+# guide under "Defaults".
+MINIBATCH, LARGE_MINIBATCH, N_MINIBATCHES_OF_AN_EPOCH = 32, 256, 256
+N_MINIBATCHES, FEWEST_EPOCHS = 2000, 10
 
 
 class BaseLSTM(
@@ -65,6 +71,7 @@ class BaseLSTM(
         ],
         "bidirectional": ["boolean"],
         "pooling": [StrOptions({"last", "mean", "max"})],
+        "standardize": ["boolean"],
         "head_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "n_channels": [Interval(Integral, 1, None, closed="left"), None],
         "window": [Interval(Integral, 1, None, closed="left"), None],
@@ -80,7 +87,7 @@ class BaseLSTM(
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "bptt_length": [Interval(Integral, 1, None, closed="left"), None],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "shuffle": ["boolean"],
@@ -106,6 +113,7 @@ class BaseLSTM(
         "bidirectional",
         "pooling",
         "head_layer_sizes",
+        "standardize",
         "dtype",
     )
 
@@ -176,22 +184,12 @@ class BaseLSTM(
         # What was fitted before stays whole until the new fit is, for whoever predicts
         # meanwhile, and where there is none.
         fitted = self._twin()
-        callbacks.watch(fitted._state_after)
-        go_on = self.warm_start and hasattr(self, "_parameters")
-        samples = fitted._begin(X, y, sample_weight, go_on)
-        if go_on:
-            fitted._targets.refuse_fewer(samples.targets)
         random_state = check_random_state(self.random_state)
-        validation = fitted._validation_samples(X_val, y_val, sample_weight_val)
-        training, held_out = fitted._split(samples, validation, random_state)
-        if go_on:
-            fitted._progress.optimizer = fitted._make_optimizer()
-        else:
-            fitted._build(training, random_state)
-        if validation is not None:
-            with _said_of("y_val"):
-                fitted._targets.refuse_others(validation.targets)
-        schedule = fitted._schedule(len(training), self.max_iter, self.learning_rate)
+        training, held_out = fitted._begin_fit(
+            (X, y, sample_weight), (X_val, y_val, sample_weight_val), random_state
+        )
+        schedule = fitted._schedule(len(training), self.learning_rate)
+        callbacks.begin_fit(schedule.max_iter, fitted._state_after)
         fitted._train(training, held_out, random_state, schedule, callbacks)
         try:
             callbacks.end_fit(fitted._parameters)
@@ -202,6 +200,23 @@ class BaseLSTM(
             )
         self.__dict__ = vars(fitted)
         return self
+
+    def _begin_fit(self, given, given_val, random_state):
+        """Return what to train on and what to watch; build the network, if need be."""
+        go_on = self.warm_start and hasattr(self, "_parameters")
+        samples = self._begin(*given, go_on)
+        if go_on:
+            self._targets.refuse_fewer(samples.targets)
+        validation = self._validation_samples(*given_val)
+        training, held_out = self._split(samples, validation, random_state)
+        if go_on:
+            self._progress.optimizer = self._make_optimizer()
+        else:
+            self._build(training, random_state)
+        if validation is not None:
+            with _said_of("y_val"):
+                self._targets.refuse_others(validation.targets)
+        return self._standardised(training, held_out)
 
     def _partial_fit(self, X, y, sample_weight, build):
         """Train for an epoch; `build` tells what a first call is to be built for."""
@@ -218,7 +233,9 @@ class BaseLSTM(
             optimizer = fitted._make_optimizer()
             optimizer.go_on_from(fitted._progress.optimizer)
             fitted._progress.optimizer = optimizer
-        schedule = fitted._schedule(len(training), 1, "constant", warn_at_end=False)
+        training, _ = fitted._standardised(training, None)
+        schedule = fitted._schedule(len(training), "constant")
+        schedule = replace(schedule, max_iter=1, warn_at_end=False)
         fitted._train(training, None, random_state, schedule)
         self.__dict__ = vars(fitted)
         return self
@@ -234,21 +251,53 @@ class BaseLSTM(
             self._network = self._make_network(self._network.n_channels)
             self._parameters = self._parameters.copy()
             self._progress = self._progress.copy()
-        sequences = self._sequences(X, reset=not go_on, dtype=self.dtype)
+        sequences = self._sequences(X, reset=not go_on, dtype=self._dtype_of_given())
         y = self._check_y(y, len(sequences))
         if go_on:
             self._targets.refuse_others(y)
         weights, unit = self._check_weights(sample_weight, y)
         # What has no weight takes no part, as if it were not there.
-        return Samples(sequences, y, weights, unit, rows=np.flatnonzero(weights))
+        rows = np.flatnonzero(weights)
+        dropout = self.dropout > 0 or self.recurrent_dropout > 0
+        identities = fingerprints(sequences) if dropout else None
+        return Samples(sequences, y, weights, unit, rows, identities)
 
     def _build(self, training, random_state):
-        """Make targets, network and first parameters."""
+        """Make targets, scale of the channels, network and first parameters."""
         self._targets = self._make_targets(training)
+        self.X_offset_, self.X_scale_ = None, None
+        if self.standardize:
+            self.X_offset_, self.X_scale_ = offset_and_scale(training)
         self._network = self._make_network(training.sequences.n_channels)
         self._architecture = self._architecture_now()
         self._parameters = self._network.initialise(random_state, np.dtype(self.dtype))
         self._progress = Progress(self._make_optimizer())
+
+    def _standardised(self, training, held_out):
+        """Return samples as the network is to see them."""
+        if self.X_scale_ is None:
+            return training, held_out
+        scaled = self._scaled(training.sequences)
+        if held_out is None:
+            return replace(training, sequences=scaled), None
+        if held_out.sequences is training.sequences:
+            scaled_val = scaled
+        else:
+            with _said_of("X_val"):
+                scaled_val = self._scaled(held_out.sequences)
+        return (
+            replace(training, sequences=scaled),
+            replace(held_out, sequences=scaled_val),
+        )
+
+    def _dtype_of_given(self):
+        """What X is read as in a fit; None: as it is, for it is to be standardised."""
+        return None if self.standardize else np.dtype(self.dtype)
+
+    def _scaled(self, sequences):
+        return standardise(
+            sequences, self.X_offset_, self.X_scale_, self._parameters.dtype
+        )
 
     def _twin(self):
         """Return an estimator that shares all that this one holds at this moment."""
@@ -321,7 +370,6 @@ class BaseLSTM(
                 replace(training, targets=encoded),
                 self._penalty(training.weight_unit),
                 self._network.penalised(),
-                self.dropout > 0 or self.recurrent_dropout > 0,
             )
 
             def validation_score():
@@ -435,7 +483,7 @@ class BaseLSTM(
             is not finite; the message says why.
         """
         fitted = self._fitted()
-        sequences = fitted._sequences(X, reset=False)
+        sequences = fitted._network_input(X)
         with fitted._engine() as engine:
             states = engine.transform(fitted._parameters, sequences)
         return refuse_nonfinite_outputs(states).astype(np.float64)
@@ -492,7 +540,12 @@ class BaseLSTM(
         else:
             steps = LastSteps(engine, parameters, n_series, n_channels, fitted.window)
         may_overflow = not np.abs(parameters).max() < LARGE
-        return Stream(steps, fitted._targets, n_series, n_channels, may_overflow)
+        scaling = None
+        if fitted.X_scale_ is not None:
+            scaling = fitted.X_offset_.copy(), fitted.X_scale_.copy()
+        return Stream(
+            steps, fitted._targets, n_series, n_channels, scaling, may_overflow
+        )
 
     @property
     def weights_(self):
@@ -510,16 +563,22 @@ class BaseLSTM(
         return self._twin()
 
     def _raw_outputs(self, X):
-        sequences = self._sequences(X, reset=False)
+        sequences = self._network_input(X)
         with self._engine() as engine:
             raw = engine.predict(self._parameters, sequences)
         return refuse_nonfinite_outputs(raw)
 
-    def _sequences(self, X, reset, dtype=None):
+    def _network_input(self, X):
+        """Return sequences to predict for, as the network is to see them."""
+        if self.X_scale_ is None:
+            return self._sequences(X, reset=False, dtype=self._parameters.dtype)
+        return self._scaled(self._sequences(X, reset=False, dtype=None))
+
+    def _sequences(self, X, reset, dtype):
         return validate_sequences(
             self,
             X,
-            dtype=np.dtype(dtype or self._parameters.dtype),
+            dtype=dtype,
             reset=reset,
             n_channels=self.n_channels,
             window=self.window,
@@ -547,14 +606,28 @@ class BaseLSTM(
             )
         return alpha
 
-    def _schedule(self, n_samples, max_iter, learning_rate, warn_at_end=True):
-        batch_size = 200 if self.batch_size == "auto" else int(self.batch_size)
-        if self.batch_size != "auto" and batch_size > n_samples:
+    def _minibatch_size(self, n_samples):
+        if self.batch_size == "auto":
+            share = n_samples // N_MINIBATCHES_OF_AN_EPOCH
+            return min(n_samples, max(MINIBATCH, min(share, LARGE_MINIBATCH)))
+        if self.batch_size > n_samples:
             warnings.warn(
-                f"batch_size={batch_size} is larger than the {n_samples} samples to "
-                "train on. It is going to be clipped.",
-                stacklevel=STACK_LEVEL - 1,
+                f"batch_size={self.batch_size} is larger than the {n_samples} samples "
+                "to train on. It is going to be clipped.",
+                stacklevel=STACK_LEVEL,
             )
+        return min(int(self.batch_size), n_samples)
+
+    def _n_epochs(self, n_samples, batch_size):
+        if self.max_iter == "auto":
+            return max(
+                FEWEST_EPOCHS, round(N_MINIBATCHES / -(-n_samples // batch_size))
+            )
+        return int(self.max_iter)
+
+    def _schedule(self, n_samples, learning_rate):
+        batch_size = self._minibatch_size(n_samples)
+        max_iter = self._n_epochs(n_samples, batch_size)
         clip = self.max_grad_norm is not None
         *remedies, last = self._remedies()
         return Schedule(
@@ -563,17 +636,18 @@ class BaseLSTM(
                 self._float("learning_rate_init"),
                 self._float("power_t"),
                 start=self._progress.n_seen,
-                total=int(max_iter) * n_samples,
+                total=max_iter * n_samples,
             ),
-            max_iter=int(max_iter),
-            batch_size=min(batch_size, n_samples),
+            max_iter=max_iter,
+            batch_size=batch_size,
             shuffle=self.shuffle,
             max_grad_norm=self._float("max_grad_norm") if clip else None,
             tol=self._float("tol"),
             n_iter_no_change=self.n_iter_no_change,
             verbose=bool(self.verbose),
             advice=f"Try to {', to '.join(remedies)}, or to {last}.",
-            warn_at_end=warn_at_end,
+            # "cosine" has come to its end then.
+            warn_at_end=learning_rate != "cosine",
         )
 
     def _float(self, name):
@@ -610,7 +684,7 @@ class BaseLSTM(
                 "early_stopping=True, which is what they are for."
             )
         with _said_of("X_val"):
-            sequences = self._sequences(X, reset=False, dtype=self.dtype)
+            sequences = self._sequences(X, reset=False, dtype=self._dtype_of_given())
         with _said_of("y_val"):
             y = self._check_y(y, len(sequences))
         with _said_of("sample_weight_val"):

@@ -17,19 +17,21 @@ class FitCallbacks:
         self._data = {"X": X, "y": y}
         if sample_weight is not None:
             self._data["metadata"] = {"sample_weight": sample_weight}
-        self._fit = estimator._init_callback_context(max_subtasks=estimator.max_iter)
-        self._fit.call_on_fit_task_begin(estimator=estimator, **self._data)
+        self._fit = estimator._init_callback_context(max_subtasks=None)
 
-    def watch(self, state):
-        """Set where states come from.
+    def begin_fit(self, max_epochs, state):
+        """Tell that the fit begins.
 
         Parameters
         ----------
+        max_epochs : int
         state : callable
             Called with how many epochs there were, and the parameters they led to;
             returns the attributes of an estimator whose fit ended there.
         """
         self._state = state
+        self._fit.max_subtasks = max_epochs  # known once the samples are
+        self._fit.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
     def begin(self):
         """Tell that an epoch begins."""

@@ -1,6 +1,6 @@
 """Any X → Sequences: each form of input recognised, validated and laid out alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Integral, Real
 
@@ -48,12 +48,52 @@ class Sequences:
         """Number of values in a step."""
         return self.values.shape[1]
 
+    def over(self, values):
+        """The same sequences over other values."""
+        return replace(self, values=values)
+
     def take(self, indices):
         """The sequences at `indices`, over the same values."""
         series = None if self.series is None else self.series[indices]
         return Sequences(
             self.values, self.starts[indices], self.lengths[indices], series
         )
+
+
+# Odd, so that they have inverses modulo 2**64: the multipliers of splitmix64.c.
+_OF_STEPS, _OF_CHANNELS = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+def fingerprints(sequences):
+    """A number for each sequence that depends on its values alone.
+
+    A polynomial in the bits of the values in float32, whatever their dtype, modulo
+    2**64. As windows share their steps, it is the difference of two sums over all.
+
+    Returns
+    -------
+    ndarray of shape (n_sequences,), dtype uint64
+    """
+    values = sequences.values
+    powers = _powers(_OF_CHANNELS, values.shape[1] + 1)[1:]
+    rows = np.ones(len(values), np.uint64)  # so that zeros count too
+    with np.errstate(over="ignore"):
+        for channel, power in zip(values.T, powers, strict=True):
+            plain = channel.astype(np.float32) + np.float32(0)  # -0 is 0
+            rows += plain.view(np.uint32) * power
+    sums = np.zeros(len(rows) + 1, np.uint64)
+    np.cumsum(rows * _powers(_OF_STEPS, len(rows)), out=sums[1:])
+    starts = sequences.starts
+    total = sums[starts + sequences.lengths] - sums[starts]
+    # As if each began with the first of all steps.
+    return total * _powers(pow(_OF_STEPS, -1, 2**64), len(rows))[starts]
+
+
+def _powers(base, n):
+    """The powers 0 ... n - 1 of `base`, modulo 2**64."""
+    factors = np.full(n, base, np.uint64)
+    factors[0] = 1
+    return np.multiply.accumulate(factors)
 
 
 def validate_sequences(
@@ -80,8 +120,9 @@ def validate_sequences(
         Named in errors; takes the attributes.
     X : array-like or list of array-likes
         2-D, 3-D or ragged.
-    dtype : {np.float32, np.float64}
-        What the values are converted to.
+    dtype : {np.float32, np.float64} or None
+        What the values are converted to; None: whichever of the two holds them as they
+        are.
     reset : bool
         True at fit, False afterwards.
     n_channels : int, default=None
@@ -117,7 +158,7 @@ def validate_sequences(
             sequences = _rows_as_steps(values, window, _group_codes(form, group))
     else:
         parts = check_parts(form)
-        sequences = stack_steps(parts, dtype)
+        sequences = stack_steps(parts, dtype or _own_dtype(parts))
         refuse_nonfinite(sequences, parts)
     rows_are_sequences = is_table(form) and window is None
     _check_n_channels(estimator, sequences, n_channels, reset, rows_are_sequences)
@@ -385,6 +426,17 @@ def stack_steps(parts, dtype=None):
     return Sequences(values, np.cumsum(lengths) - lengths, lengths)
 
 
+def _own_dtype(parts):
+    """float32, where it holds all `parts` from check_parts as they are, or float64."""
+    if not isinstance(parts, list):
+        return _float_for(parts.dtype)
+    return _float_for(np.result_type(*{part.dtype for part in parts}))
+
+
+def _float_for(dtype):
+    return np.float32 if np.can_cast(dtype, np.float32) else np.float64
+
+
 def refuse_nonfinite(sequences, parts):
     """Raise for the first value of `sequences` that is not finite.
 
@@ -398,6 +450,24 @@ def refuse_nonfinite(sequences, parts):
     step = row - sequences.starts[sample]
     place = f"sample {sample}, step {step}, channel {channel}"
     _raise_nonfinite(parts[sample][step, channel], place, sequences.values.dtype)
+
+
+def refuse_far_off(sequences, given, offset, scale):
+    """Refuse `given` values that do not fit into those of `sequences` once scaled."""
+    where = _first_nonfinite(sequences.values)
+    if where is None:
+        return
+    row, channel = where
+    ends = sequences.starts + sequences.lengths
+    sample = np.argmax((sequences.starts <= row) & (row < ends))
+    step = row - sequences.starts[sample]
+    remedy = " or use dtype='float64'" if sequences.values.dtype == np.float32 else ""
+    raise ValueError(
+        f"{given[where]!s} in sample {sample}, step {step}, channel {channel} of X is "
+        f"too far off what training had there, {offset[channel]} with a standard "
+        f"deviation of {scale[channel]}: scaled by these it does not fit into "
+        f"{sequences.values.dtype}. Check X{remedy}"
+    )
 
 
 def _first_nonfinite(values):
@@ -456,7 +526,7 @@ def _read_table(estimator, table, group, *, dtype, reset):
                 estimator=estimator,
                 input_name="X",
             )
-            values = np.require(given, dtype, _LAYOUT)
+            values = np.require(given, dtype or _float_for(given.dtype), _LAYOUT)
     except OverflowError as error:
         raise ValueError("X holds a number that does not fit into float64") from error
     if reset or estimator._fitted_on_table:  # group column included

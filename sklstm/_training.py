@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklstm._optimizers import LearningRate
 from sklstm._sequences import Sequences
+from sklstm.kernels.dropout import keys_of, mixed
 from sklstm.kernels.flat import sum_of_squares
 
 # Below this the outputs for samples whose loss was finite are so too; parameters of a
@@ -35,6 +36,8 @@ class Samples:
     weight_unit : float
     rows : array of int
         Which samples these are.
+    identities : array of uint64 (n_samples,), optional
+        What tells one sample from another, for dropout, where there is any.
     """
 
     sequences: Sequences
@@ -42,6 +45,7 @@ class Samples:
     weights: np.ndarray
     weight_unit: float
     rows: np.ndarray
+    identities: np.ndarray | None = None
 
     def __len__(self):
         return len(self.rows)
@@ -65,17 +69,14 @@ class Objective:
         The strength of the penalty, in units of the samples' weights.
     penalised : array of bool (n_parameters,)
         Which parameters the penalty is on.
-    dropout : bool
-        Whether there is any.
     """
 
     engine: object
     samples: Samples
     alpha: float
     penalised: np.ndarray
-    dropout: bool
 
-    def loss_and_gradient(self, parameters, batch, seed):
+    def loss_and_gradient(self, parameters, batch, dropout_keys):
         """Return loss and weight of a minibatch, sums, and the gradient of its mean.
 
         As in scikit-learn's MLPs, the penalty ``alpha / 2 * |parameters|^2`` stands
@@ -88,7 +89,7 @@ class Objective:
             batch,
             self.samples.targets,
             weights,
-            seed,
+            dropout_keys,
         )
         loss *= unit
         if self.alpha > 0:
@@ -99,11 +100,14 @@ class Objective:
         gradient /= weight / unit
         return loss, weight, gradient
 
-    def draw_seed(self, random_state, n_seen):
-        """Return the seed of an epoch's dropout; 0 where there is none."""
-        if not self.dropout:
-            return 0
-        return int(random_state.randint(2**31)) * 2**31 + n_seen % 2**31
+    def draw_seed(self, random_state):
+        """Return the seed of dropout; 0 where there is none."""
+        return 0 if self.samples.identities is None else random_state.randint(2**31)
+
+    def dropout_keys(self, seed, epoch):
+        """Return what the dropout of each sample depends on in an epoch, if any."""
+        identities = self.samples.identities
+        return None if identities is None else keys_of(mixed(seed, epoch), identities)
 
     def outputs_are_finite(self, parameters):
         """Whether the network gives numbers for all samples."""
@@ -269,7 +273,8 @@ def train(
     validation_score : callable, optional
         Called after each epoch, without arguments; training stops when it no longer
         rises, and goes back to the parameters of the best epoch. Without it, training
-        stops when the loss no longer falls, and the last parameters stay.
+        stops when the loss no longer falls (where the learning rate does not end by
+        itself), and the last parameters stay.
     epochs : object, optional
         Its ``begin()`` and ``end(parameters)`` are called before and after each epoch,
         the latter with those that are left if training stops there, which it does
@@ -286,6 +291,7 @@ def train(
         If there is no epoch to go back to.
     """
     fresh_optimizer = deepcopy(progress.optimizer)
+    seed = objective.draw_seed(random_state)
     scored = validation_score is not None
     n_before = len(progress.epochs)
     last, diverged = None, None
@@ -295,8 +301,15 @@ def train(
             begin = time.perf_counter()
             if epochs is not None:
                 epochs.begin()
+            dropout_keys = objective.dropout_keys(seed, len(progress.epochs))
             loss, norm, n_samples = _run_epoch(
-                objective, progress, parameters, schedule, random_state, interrupts
+                objective,
+                progress,
+                parameters,
+                schedule,
+                random_state,
+                interrupts,
+                dropout_keys,
             )
             score = validation_score() if scored else None
             last = parameters.copy()
@@ -309,7 +322,7 @@ def train(
             if epochs is not None and epochs.end(best if scored else last):
                 break
             if progress.n_bad > schedule.n_iter_no_change:
-                if not schedule.learning_rate.lower():
+                if not schedule.learning_rate.go_on(scored):
                     break
                 progress.n_bad = 0
         else:
@@ -357,7 +370,15 @@ def _warn_at_end(schedule):
         )
 
 
-def _run_epoch(objective, progress, parameters, schedule, random_state, interrupts):
+def _run_epoch(
+    objective,
+    progress,
+    parameters,
+    schedule,
+    random_state,
+    interrupts,
+    dropout_keys,
+):
     """Take a step for each minibatch.
 
     Returns
@@ -372,7 +393,6 @@ def _run_epoch(objective, progress, parameters, schedule, random_state, interrup
     """
     rows = objective.samples.rows
     order = random_state.permutation(rows) if schedule.shuffle else rows
-    seed = objective.draw_seed(random_state, progress.n_seen)
     rate = schedule.learning_rate
     rate.begin_epoch(progress.n_seen)
     total_loss = total_weight = total_norm = n_batches = 0
@@ -381,7 +401,7 @@ def _run_epoch(objective, progress, parameters, schedule, random_state, interrup
         for start in range(0, len(order), schedule.batch_size):
             batch = order[start : start + schedule.batch_size]
             loss, weight, gradient = objective.loss_and_gradient(
-                parameters, batch, seed
+                parameters, batch, dropout_keys
             )
             norm = _clip(gradient, schedule.max_grad_norm)
             if not (math.isfinite(loss) and math.isfinite(norm)):

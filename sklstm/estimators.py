@@ -46,6 +46,11 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         direction at the first step), or the mean or the maximum, unit by unit, over all
         steps (of each direction).
 
+    standardize : bool, default=True
+        Whether the network sees each channel less its mean, over its standard
+        deviation, both weighted with `sample_weight` and of the first `fit` or
+        `partial_fit`. False passes values on as they are.
+
     head_layer_sizes : int or array-like of int, default=()
         Units of dense ReLU layers between the recurrent layers and the output.
 
@@ -67,7 +72,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         In training, the share of what each recurrent layer but the first takes from
         below that is set to zero, anew for each step; and of what sums a sequence up.
 
-    recurrent_dropout : float, default=0.0
+    recurrent_dropout : float, default=0.3
         In training, the share of the hidden state before that is set to zero, the same
         units in all steps of a sequence [7]_.
 
@@ -79,11 +84,10 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         is divided by the size of the minibatch.
 
     batch_size : int or 'auto', default='auto'
-        Sequences in a minibatch; "auto" is ``min(200, n_samples)``. More than there are
-        samples is clipped, with a warning.
+        Sequences in a minibatch; "auto" is 32, for more than 8,192 samples a 256th of
+        them, up to 256. More than there are samples is clipped, with a warning.
 
-    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, \
-            default='constant'
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='cosine'
         How the step size goes on from `learning_rate_init`, for either solver:
 
         - "constant": it stays;
@@ -94,14 +98,14 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         - "cosine": over `max_iter` epochs it goes up for the first 20th, then down to
           0 along half a cosine [6]_.
 
-    learning_rate_init : float, default=0.001
+    learning_rate_init : float, default=0.005
         The step size.
 
     power_t : float, default=0.5
         The exponent of "invscaling".
 
-    max_iter : int, default=200
-        Most epochs to train.
+    max_iter : int or 'auto', default='auto'
+        Most epochs to train; "auto" is as many as have 2,000 minibatches, at least 10.
 
     max_grad_norm : float, default=1.0
         A minibatch's gradient of a larger norm is scaled down to it. None turns this
@@ -122,7 +126,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
 
     tol : float, default=1e-4
         Training stops when the loss (with `early_stopping` the validation score) has
-        not improved by `tol` for more than `n_iter_no_change` epochs in a row.
+        not improved by `tol` for more than `n_iter_no_change` epochs in a row. The loss
+        does not stop it with ``learning_rate="cosine"``, which has an end of its own.
 
     verbose : bool or int, default=False
         Whether to print a line for each epoch: its loss, validation score, mean norm
@@ -219,6 +224,10 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     out_activation_ : str
         "exp" for the losses "poisson" and "gamma", else "identity".
 
+    X_offset_, X_scale_ : ndarray of shape (n_channels,), dtype float64, or None
+        Mean and standard deviation of each channel, if `standardize`. The scale of a
+        constant channel is 1.
+
     weights_ : dict of str to ndarray
         Named, writable views of the weights, with the names, shapes and gate order
         (i, f, g, o) of ``torch.nn.LSTM`` (its two biases summed): ``weight_ih_l0``,
@@ -283,18 +292,19 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         bidirectional=False,
         pooling="last",
         head_layer_sizes=(),
+        standardize=True,
         n_channels=None,
         window=None,
         group_column=None,
         dropout=0.0,
-        recurrent_dropout=0.0,
+        recurrent_dropout=0.3,
         solver="adam",
         alpha=0.0,
         batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate="cosine",
+        learning_rate_init=0.005,
         power_t=0.5,
-        max_iter=200,
+        max_iter="auto",
         max_grad_norm=1.0,
         bptt_length=None,
         shuffle=True,
@@ -320,6 +330,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.head_layer_sizes = head_layer_sizes
+        self.standardize = standardize
         self.n_channels = n_channels
         self.window = window
         self.group_column = group_column
@@ -438,11 +449,16 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     bidirectional : bool, default=False
         Whether each layer also reads the sequence from its end.
 
-    pooling : {'last', 'mean', 'max'}, default='last'
+    pooling : {'last', 'mean', 'max'}, default='max'
         What sums a sequence up for the layers above the recurrent ones: the hidden
         state at the last step (with `bidirectional` next to it that of the backward
         direction at the first step), or the mean or the maximum, unit by unit, over all
         steps (of each direction).
+
+    standardize : bool, default=True
+        Whether the network sees each channel less its mean, over its standard
+        deviation, both weighted with `sample_weight` and of the first `fit` or
+        `partial_fit`. False passes values on as they are.
 
     head_layer_sizes : int or array-like of int, default=()
         Units of dense ReLU layers between the recurrent layers and the output.
@@ -465,7 +481,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         In training, the share of what each recurrent layer but the first takes from
         below that is set to zero, anew for each step; and of what sums a sequence up.
 
-    recurrent_dropout : float, default=0.0
+    recurrent_dropout : float, default=0.3
         In training, the share of the hidden state before that is set to zero, the same
         units in all steps of a sequence [7]_.
 
@@ -477,11 +493,10 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         is divided by the size of the minibatch.
 
     batch_size : int or 'auto', default='auto'
-        Sequences in a minibatch; "auto" is ``min(200, n_samples)``. More than there are
-        samples is clipped, with a warning.
+        Sequences in a minibatch; "auto" is 32, for more than 8,192 samples a 256th of
+        them, up to 256. More than there are samples is clipped, with a warning.
 
-    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, \
-            default='constant'
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='cosine'
         How the step size goes on from `learning_rate_init`, for either solver:
 
         - "constant": it stays;
@@ -492,14 +507,14 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         - "cosine": over `max_iter` epochs it goes up for the first 20th, then down to
           0 along half a cosine [6]_.
 
-    learning_rate_init : float, default=0.001
+    learning_rate_init : float, default=0.005
         The step size.
 
     power_t : float, default=0.5
         The exponent of "invscaling".
 
-    max_iter : int, default=200
-        Most epochs to train.
+    max_iter : int or 'auto', default='auto'
+        Most epochs to train; "auto" is as many as have 2,000 minibatches, at least 10.
 
     max_grad_norm : float, default=1.0
         A minibatch's gradient of a larger norm is scaled down to it. None turns this
@@ -520,7 +535,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
     tol : float, default=1e-4
         Training stops when the loss (with `early_stopping` the validation score) has
-        not improved by `tol` for more than `n_iter_no_change` epochs in a row.
+        not improved by `tol` for more than `n_iter_no_change` epochs in a row. The loss
+        does not stop it with ``learning_rate="cosine"``, which has an end of its own.
 
     verbose : bool or int, default=False
         Whether to print a line for each epoch: its loss, validation score, mean norm
@@ -610,6 +626,10 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     out_activation_ : str
         "softmax" for more than two classes, else "logistic".
 
+    X_offset_, X_scale_ : ndarray of shape (n_channels,), dtype float64, or None
+        Mean and standard deviation of each channel, if `standardize`. The scale of a
+        constant channel is 1.
+
     weights_ : dict of str to ndarray
         Named, writable views of the weights, with the names, shapes and gate order
         (i, f, g, o) of ``torch.nn.LSTM`` (its two biases summed): ``weight_ih_l0``,
@@ -661,20 +681,21 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         hidden_layer_sizes=(64,),
         *,
         bidirectional=False,
-        pooling="last",
+        pooling="max",
         head_layer_sizes=(),
+        standardize=True,
         n_channels=None,
         window=None,
         group_column=None,
         dropout=0.0,
-        recurrent_dropout=0.0,
+        recurrent_dropout=0.3,
         solver="adam",
         alpha=0.0,
         batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate="cosine",
+        learning_rate_init=0.005,
         power_t=0.5,
-        max_iter=200,
+        max_iter="auto",
         max_grad_norm=1.0,
         bptt_length=None,
         shuffle=True,
@@ -698,6 +719,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.head_layer_sizes = head_layer_sizes
+        self.standardize = standardize
         self.n_channels = n_channels
         self.window = window
         self.group_column = group_column

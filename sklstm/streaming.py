@@ -27,8 +27,9 @@ class Stream:
         How many values a step of a series has.
     """
 
-    def __init__(self, steps, targets, n_series, n_channels, may_overflow):
+    def __init__(self, steps, targets, n_series, n_channels, scaling, may_overflow):
         self._steps, self._targets = steps, targets
+        self._scaling = scaling  # offset and scale of the channels, or None
         self._may_overflow = may_overflow  # a check takes time in each step
         self.n_series, self.n_channels = n_series, n_channels
 
@@ -134,7 +135,7 @@ class Stream:
             kept[...] = new[name]
 
     def _advance(self, x):
-        x = _real("x", x, self._steps.dtype)
+        given, x = x, self._as_the_network_sees(x)
         if x.shape != (self.n_series, self.n_channels):
             if self.n_series != 1 or x.shape != (self.n_channels,):
                 raise ValueError(
@@ -145,11 +146,23 @@ class Stream:
         raw, finite = self._steps.step(x)
         if not finite:
             series, channel = np.argwhere(~np.isfinite(x))[0]
+            value = np.asarray(given).reshape(x.shape)[series, channel]
+            scaled = "" if self._scaling is None else " once standardised"
             raise ValueError(
-                f"x[{series}, {channel}] = {x[series, channel]} is not a finite "
-                f"{x.dtype}: series {series}, channel {channel}."
+                f"x[{series}, {channel}] = {value} is not a finite {x.dtype}{scaled}: "
+                f"series {series}, channel {channel}."
             )
         return refuse_nonfinite_outputs(raw, "x") if self._may_overflow else raw
+
+    def _as_the_network_sees(self, x):
+        if self._scaling is None:
+            return _real("x", x, self._steps.dtype)
+        x = _real("x", x, np.float64)
+        offset, scale = self._scaling
+        if x.shape[-1:] != offset.shape:
+            return x  # for the caller to refuse
+        with np.errstate(over="ignore"):  # what overflows is refused
+            return (x / scale - offset / scale).astype(self._steps.dtype)
 
 
 def _real(name, value, dtype):

@@ -22,6 +22,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Parameters of an estimator that is no more than what is written here.
+PLAIN = {
+    "standardize": False,
+    "pooling": "last",
+    "dropout": 0.0,
+    "recurrent_dropout": 0.0,
+    "learning_rate": "constant",
+    "learning_rate_init": 0.001,
+    "max_iter": 200,
+}
+
 COMPLEX_STEP = 1e-100
 
 

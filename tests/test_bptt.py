@@ -10,6 +10,7 @@ from sklstm import LSTMRegressor
 from sklstm._network import Network
 from sklstm._sequences import Sequences
 from sklstm.engines.cpu import CPUEngine
+from sklstm.kernels.dropout import keys_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -39,7 +40,7 @@ def test_loss_and_gradient(lengths, sizes, bptt_length, pooling, dropout):
             Sequences(*reference.packed(sequences, np.float64)),
             np.arange(len(lengths)),
             targets,
-            seed=SEED,
+            dropout_keys=keys_of(SEED, np.arange(len(lengths), dtype=np.uint64)),
         )
     masks = Masks(sizes, 1, *dropout)
     options = {"pooling": pooling, "bptt_length": bptt_length, "masks": masks}

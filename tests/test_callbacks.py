@@ -28,7 +28,8 @@ class Recorder:
 
     def note(self, hook, context):
         self.calls.append((hook, context.task_name, context.task_id))
-        self.max_subtasks = getattr(self, "max_subtasks", context.max_subtasks)
+        if (hook, context.task_name) == ("on_fit_task_begin", "fit"):
+            self.max_subtasks = context.max_subtasks
 
     def setup(self, estimator, context):
         self.note("setup", context)

@@ -62,9 +62,9 @@ def test_balanced_weights_make_up_for_repeated_samples():
     task = make_task("binary")
     often = task.y == "yes"
     repeated = task.take(np.repeat(np.arange(len(often)), np.where(often, 3, 1)))
-    parameters = SMALL | {"batch_size": "auto", "shuffle": False}
-    comp = repeated.fit(class_weight="balanced", **parameters)
-    assert_same_fit(comp, task.fit(class_weight="balanced", **parameters))
+    parameters = SMALL | {"class_weight": "balanced", "shuffle": False}
+    comp = repeated.fit(**parameters | {"batch_size": len(repeated.y)})
+    assert_same_fit(comp, task.fit(**parameters | {"batch_size": len(often)}))
 
 
 @pytest.mark.parametrize("class_weight", ["balanced", {"a": 3.0, "b": 0.1}], ids=str)

@@ -8,9 +8,9 @@ from numpy.testing import assert_array_equal
 
 from sklstm import LSTMClassifier, LSTMRegressor
 from sklstm._network import Network
-from sklstm._sequences import Sequences
+from sklstm._sequences import Sequences, fingerprints
 from sklstm.engines.cpu import CPUEngine
-from sklstm.kernels.dropout import mixed
+from sklstm.kernels.dropout import keys_of, mixed
 
 SEED = 12345
 WORD = 2**64
@@ -90,7 +90,7 @@ def test_loss_and_gradient(sizes, bidirectional, pooling, dropout):
             Sequences(*reference.packed(sequences, np.float64)),
             np.arange(4),
             targets,
-            seed=SEED,
+            dropout_keys=keys_of(SEED, np.arange(4, dtype=np.uint64)),
         )
     masks = Masks(sizes, n_directions, *dropout)
     options = {"pooling": pooling, "masks": masks}
@@ -110,6 +110,7 @@ def data(n=60):
 
 
 SMALL = {
+    **reference.PLAIN,
     "hidden_layer_sizes": (6, 5),
     "max_iter": 3,
     "batch_size": 20,
@@ -184,3 +185,61 @@ def test_rate_out_of_range_is_refused(name, value):
     X, y = data()
     with pytest.raises(ValueError, match=f"'{name}' parameter"):
         LSTMRegressor(**SMALL | {name: value}).fit(X, y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weight_of_a_sample_counts_as_repetitions(dtype):
+    X, y = data(20)
+    weights = np.arange(20) % 3
+    repeated = np.repeat(np.arange(20), weights)
+    parameters = SMALL | {"shuffle": False, "dtype": dtype, "standardize": True}
+    parameters["batch_size"] = len(repeated)
+    ref = LSTMRegressor(**parameters).fit([X[i] for i in repeated], y[repeated])
+    parameters["batch_size"] = np.count_nonzero(weights)
+    comp = LSTMRegressor(**parameters).fit(X, y, weights)
+    rtol = 1e-4 if dtype == "float32" else 1e-10
+    np.testing.assert_allclose(comp.predict(X), ref.predict(X), rtol=rtol)
+
+
+def test_sample_drops_the_same_wherever_it_stands():
+    X, y = data(20)
+    parameters = SMALL | {"shuffle": False, "dtype": "float64"}
+    order = np.random.default_rng(0).permutation(20)
+    ref = LSTMRegressor(**parameters).fit(X, y)
+    comp = LSTMRegressor(**parameters).fit([X[i] for i in order], y[order])
+    np.testing.assert_allclose(comp.predict(X), ref.predict(X), rtol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_what_is_dropped_does_not_depend_on_the_dtype_of_x(dtype):
+    X, y = data(20)
+    X = [np.round(4 * x) for x in X]
+    ref = LSTMRegressor(**SMALL).fit(X, y)
+    comp = LSTMRegressor(**SMALL).fit([x.astype(dtype) for x in X], y)
+    assert_array_equal(comp.predict(X), ref.predict(X))
+
+
+def test_sequences_of_other_values_have_other_fingerprints():
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 2, (2000, 2)).astype(np.float32)
+    lengths = np.full(200, 10)
+    starts = np.arange(200) * 10
+    windows = Sequences(values, np.arange(1990), np.full(1990, 10))
+    for sequences in (Sequences(values, starts, lengths), windows):
+        contents = [
+            values[start : start + 10].tobytes() for start in sequences.starts.tolist()
+        ]
+        assert len(set(fingerprints(sequences).tolist())) == len(set(contents))
+
+
+def test_equal_sequences_have_equal_fingerprints():
+    values = np.tile(np.random.default_rng(0).normal(size=(5, 2)), (3, 1))
+    sequences = Sequences(values, np.array([0, 5, 10, 1]), np.array([5, 5, 5, 5]))
+    first, second, third, shifted = fingerprints(sequences).tolist()
+    assert first == second == third != shifted
+
+
+def test_sequences_of_zeros_have_fingerprints_of_their_lengths():
+    values = np.zeros((10, 2))
+    sequences = Sequences(values, np.zeros(10, np.int64), np.arange(1, 11))
+    assert len(set(fingerprints(sequences).tolist())) == 10

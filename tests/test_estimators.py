@@ -26,6 +26,7 @@ TOLERANCE = {"float64": 1e-12, "float32": 1e-4}
 
 N_SAMPLES = 24
 SMALL = {
+    **reference.PLAIN,
     "hidden_layer_sizes": (4, 3),
     "head_layer_sizes": (5,),
     "learning_rate_init": 0.05,

@@ -168,7 +168,7 @@ def test_adaptive_rate_is_lowered_as_often_as_in_scikit_learn():
     rate = LearningRate("adaptive", INITIAL, 0.5, 0, 1)
     for _ in range(20):
         goes_on = not optimizer.trigger_stopping("", verbose=False)
-        assert rate.lower() == goes_on
+        assert rate.go_on(scored=False) == goes_on
         rate.begin_epoch(0)
         assert rate.at(0, 1) == optimizer.learning_rate
     assert not goes_on
@@ -176,7 +176,31 @@ def test_adaptive_rate_is_lowered_as_often_as_in_scikit_learn():
 
 @pytest.mark.parametrize("schedule", ["constant", "invscaling", "cosine"])
 def test_other_rates_are_not_lowered(schedule):
-    assert not LearningRate(schedule, INITIAL, 0.5, 0, 1).lower()
+    rate = LearningRate(schedule, INITIAL, 0.5, 0, 1)
+    rate.go_on(scored=False)
+    assert rate.at(0, 1) == LearningRate(schedule, INITIAL, 0.5, 0, 1).at(0, 1)
+
+
+@pytest.mark.parametrize("scored", [False, True])
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "cosine"])
+def test_cosine_alone_goes_on_where_losses_improve_no_more(schedule, scored):
+    rate = LearningRate(schedule, INITIAL, 0.5, 0, 1)
+    assert rate.go_on(scored) == (schedule == "cosine" and not scored)
+
+
+def test_fit_with_cosine_runs_all_epochs_and_does_not_warn():
+    task = make_task("regression")
+    rule = {"tol": 1e9, "n_iter_no_change": 1, "learning_rate": "cosine"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = task.fit(**SMALL | rule | {"max_iter": 7})
+    assert model.n_iter_ == 7
+
+
+def test_early_stopping_ends_a_fit_with_cosine():
+    rule = {"tol": 1e9, "n_iter_no_change": 1, "learning_rate": "cosine"}
+    rule |= {"early_stopping": True, "validation_fraction": 0.3, "max_iter": 7}
+    assert make_task("regression").fit(**SMALL | rule).n_iter_ == 3
 
 
 # --- whole fits ---------------------------------------------------------------------
@@ -209,13 +233,14 @@ def test_fit_by_sgd_in_float32_is_a_plain_training_loop_to_rounding():
 def test_fit_at_any_rate_is_a_plain_training_loop(learning_rate, solver):
     parameters = DESCENT if solver == "sgd" else SMALL
     assert_fit_is_plain(
-        make_task("regression"), learning_rate=learning_rate, **parameters
+        make_task("regression"), **parameters | {"learning_rate": learning_rate}
     )
 
 
 def test_power_of_inverse_scaling_is_that_given():
     assert_fit_is_plain(
-        make_task("regression"), learning_rate="invscaling", power_t=0.1, **DESCENT
+        make_task("regression"),
+        **DESCENT | {"learning_rate": "invscaling", "power_t": 0.1},
     )
 
 
@@ -278,12 +303,13 @@ def test_rate_of_inverse_scaling_goes_on_with_the_samples_seen():
     task = make_task("regression", n_samples=8)
     parameters = SMALL | {"solver": "sgd", "momentum": 0.0, "max_iter": 1}
     parameters |= {"max_grad_norm": None, "shuffle": False}
-    model = task.fit(learning_rate="invscaling", warm_start=True, **parameters)
+    parameters["warm_start"] = True
+    model = task.fit(**parameters | {"learning_rate": "invscaling"})
     before = model.weights_["weight_hh_l0"].copy()
     model.fit(task.X, task.y)
     step = model.weights_["weight_hh_l0"] - before
 
-    full = task.fit(warm_start=True, learning_rate="constant", **parameters)
+    full = task.fit(**parameters | {"learning_rate": "constant"})
     middle = full.weights_["weight_hh_l0"].copy()
     full.fit(task.X, task.y)
     full_step = full.weights_["weight_hh_l0"] - middle

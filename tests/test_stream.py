@@ -31,22 +31,19 @@ def sequences(n=40):
 def regressor(**parameters):
     X = sequences()
     y = np.column_stack([1e3 + X.sum(axis=(1, 2)), X[:, -1, 0]])
-    with pytest.warns(UserWarning, match="max_iter"):
-        return LSTMRegressor(max_iter=2, random_state=0, **parameters).fit(X, y)
+    return LSTMRegressor(max_iter=2, random_state=0, **parameters).fit(X, y)
 
 
 def classifier(n_classes, **parameters):
     X = sequences()
     y = np.digitize(X[:, -1, 0], np.linspace(-0.5, 0.5, n_classes - 1))
-    with pytest.warns(UserWarning, match="max_iter"):
-        return LSTMClassifier(max_iter=2, random_state=0, **parameters).fit(X, y)
+    return LSTMClassifier(max_iter=2, random_state=0, **parameters).fit(X, y)
 
 
 def windowed(window=4):
     rng = np.random.default_rng(0)
     table, y = rng.normal(size=(50, N_CHANNELS)), rng.normal(size=50)
-    with pytest.warns(UserWarning, match="max_iter"):
-        return LSTMRegressor(window=window, max_iter=2, random_state=0).fit(table, y)
+    return LSTMRegressor(window=window, max_iter=2, random_state=0).fit(table, y)
 
 
 @for_all_networks
@@ -94,8 +91,7 @@ def test_steps_go_through_the_transformers_of_a_pipeline_first():
     pipe = make_pipeline(
         PerStep(StandardScaler()), LSTMRegressor(max_iter=2, random_state=0)
     )
-    with pytest.warns(UserWarning, match="max_iter"):
-        pipe.fit(X, X[:, -1, 0])
+    pipe.fit(X, X[:, -1, 0])
     stream = pipe[-1].stream(len(X))
     for t in range(N_STEPS):
         comp = stream.predict(pipe[:-1].transform(X[:, t]))
@@ -220,7 +216,9 @@ def test_step_that_is_not_finite_is_refused_and_not_taken(make, value):
 
 @pytest.mark.parametrize("make", [regressor, windowed])
 def test_step_beyond_float32_is_refused(make):
-    with pytest.raises(ValueError, match="not a finite float32: series 0, channel 1"):
+    with pytest.raises(
+        ValueError, match=r"float32 once standardised: series 0, channel 1"
+    ):
         make().stream().predict([1.0, 1e300, 1.0])
 
 

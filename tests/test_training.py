@@ -31,6 +31,7 @@ TOLERANCE = 1e-11
 
 N_SAMPLES = 23
 SMALL = {
+    **reference.PLAIN,
     "hidden_layer_sizes": (3,),
     "learning_rate_init": 0.05,
     "batch_size": 8,
@@ -140,30 +141,31 @@ def initial_weights(
     bidirectional,
     head_layer_sizes,
 ):
-    """Weights drawn layer by layer: for each input, the bias, for each hidden unit.
+    """Weights drawn layer by layer: for each input, then for each gate.
 
-    Uniform on ±1/√units in a recurrent layer and ±1/√inputs in a dense one, as in
-    PyTorch, whose two biases of a recurrent layer are here summed.
+    Uniform on ±√(6 / (inputs + units)), between hidden units orthogonal; biases are 0,
+    those of forget gates 1.
     """
     weights = {}
     n_in = n_channels
     for layer, hidden in enumerate(hidden_layer_sizes):
         for suffix in ("", "_reverse")[: 1 + bidirectional]:
-            bound = 1 / np.sqrt(hidden)
-            shape = (n_in + 1 + hidden, 4 * hidden)
-            matrix = random_state.uniform(-bound, bound, size=shape)
-            matrix[n_in] += random_state.uniform(-bound, bound, size=4 * hidden)
-            weights[f"weight_ih_l{layer}{suffix}"] = matrix[:n_in].T
-            weights[f"bias_l{layer}{suffix}"] = matrix[n_in]
-            weights[f"weight_hh_l{layer}{suffix}"] = matrix[n_in + 1 :].T
+            bound = np.sqrt(6 / (n_in + hidden))
+            weight_ih = random_state.uniform(-bound, bound, size=(n_in, 4 * hidden)).T
+            gates = random_state.normal(size=(4, hidden, hidden))
+            q, r = np.linalg.qr(gates.swapaxes(1, 2))  # Gram and Schmidt, by columns
+            q *= np.sign(np.diagonal(r, axis1=1, axis2=2))[:, np.newaxis]
+            weights[f"weight_ih_l{layer}{suffix}"] = weight_ih
+            weights[f"bias_l{layer}{suffix}"] = np.repeat([0.0, 1.0, 0.0, 0.0], hidden)
+            weights[f"weight_hh_l{layer}{suffix}"] = q.reshape(4 * hidden, hidden)
         n_in = (1 + bidirectional) * hidden
     for layer, (n_below, n_out) in enumerate(
         pairwise((n_in, *head_layer_sizes, n_outputs))
     ):
-        bound = 1 / np.sqrt(n_below)
-        matrix = random_state.uniform(-bound, bound, size=(n_below + 1, n_out))
-        weights[f"head.weight_{layer}"] = matrix[:n_below].T
-        weights[f"head.bias_{layer}"] = matrix[n_below]
+        bound = np.sqrt(6 / (n_below + n_out))
+        matrix = random_state.uniform(-bound, bound, size=(n_below, n_out))
+        weights[f"head.weight_{layer}"] = matrix.T
+        weights[f"head.bias_{layer}"] = np.zeros(n_out)
     return weights
 
 
@@ -222,7 +224,9 @@ class PlainFit:
         n_iter_no_change=10,
         normalize_y=True,
         dtype="float64",
+        **plain,
     ):
+        assert plain.items() <= reference.PLAIN.items()
         n_samples = len(task.y)
         self.task = task
         self.sample_weight = sample_weight
@@ -438,13 +442,25 @@ def test_minibatch_is_clipped_to_the_samples_that_are_trained_on():
     task.fit(early_stopping=True, **SMALL | {"batch_size": "auto"})
 
 
-def test_minibatch_is_of_200_samples_by_default():
-    task = make_task("regression", n_samples=210)
-    parameters = SMALL | {"hidden_layer_sizes": 2, "batch_size": "auto"}
-    auto = task.fit(**parameters).weights_
-    for batch_size, same in ((200, True), (210, False)):
-        other = task.fit(**parameters | {"batch_size": batch_size}).weights_
-        assert all(np.array_equal(auto[name], other[name]) for name in auto) == same
+@pytest.mark.parametrize(
+    ("n_samples", "batch_size", "n_epochs"),
+    [(20, 20, 2000), (40, 32, 1000), (8191, 32, 10), (9000, 35, 10), (70_000, 256, 10)],
+)
+def test_minibatches_and_epochs_of_auto(n_samples, batch_size, n_epochs):
+    """Of 32 samples, or a 256th of all up to 256; 2,000 minibatches, or 10 epochs."""
+    schedules = []
+
+    def remember(objective, progress, parameters, schedule, *args):
+        schedules.append(schedule)
+        raise KeyboardInterrupt
+
+    model = LSTMRegressor(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sklstm._base.train", remember)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(np.zeros((n_samples, 1)), np.arange(n_samples))
+    (schedule,) = schedules
+    assert (schedule.batch_size, schedule.max_iter) == (batch_size, n_epochs)
 
 
 @pytest.mark.parametrize("name", ["regression", "binary"])
@@ -452,8 +468,10 @@ def test_weight_of_a_sample_counts_as_so_many_samples(name):
     task = make_task(name)
     repeats = np.random.default_rng(1).integers(1, 4, size=N_SAMPLES)
     repeated = task.take(np.repeat(np.arange(N_SAMPLES), repeats))
-    parameters = SMALL | {"batch_size": "auto", "shuffle": False}
+    parameters = SMALL | {"shuffle": False}
+    parameters["batch_size"] = N_SAMPLES
     comp = task.fit(repeats.astype(float), **parameters)
+    parameters["batch_size"] = repeats.sum()
     ref = repeated.fit(**parameters)
     assert_weights_equal(comp.weights_, ref.weights_)
     assert_allclose(comp.loss_curve_, ref.loss_curve_, rtol=1e-12)
@@ -543,23 +561,42 @@ def losses_of_torch(torch, kind, raw, targets):
 # --- the first weights --------------------------------------------------------------
 
 
-def test_first_weights_are_uniform_in_the_range_of_torch():
-    # A rate so low that no weight moves.
+def first_weights():
+    """As they are drawn: a rate so low that none moves."""
     parameters = LARGE | {"hidden_layer_sizes": (30, 20), "learning_rate_init": 1e-300}
-    weights = make_task("multiclass").fit(**parameters | {"max_iter": 1}).weights_
-    for name, weight in weights.items():
-        units = {"l0": 30, "l1": 20}.get(name.split("_")[-1 - name.endswith("reverse")])
-        if units is None:  # a dense layer, whose range is that of its inputs
-            units = weights[name.replace("bias", "weight")].shape[1]
-        share = np.abs(weight) * np.sqrt(units)
-        # |u| has mean 1/2 and variance 1/12; |u + v|, for two such draws, 2/3 and 2/9.
-        bias = name.startswith("bias")
-        largest, mean, variance = (2, 2 / 3, 2 / 9) if bias else (1, 1 / 2, 1 / 12)
-        assert share.max() <= largest + 1e-15, name
-        if weight.size > 50:
-            assert share.max() > (0.8 if bias else 0.9) * largest, name
-            tolerance = 4 * np.sqrt(variance / share.size)
-            assert share.mean() == pytest.approx(mean, abs=tolerance)
+    return make_task("multiclass").fit(**parameters | {"max_iter": 1}).weights_
+
+
+def test_first_weights_on_inputs_are_uniform_in_the_range_of_glorot():
+    for name, weight in first_weights().items():
+        if "ih" in name or "head.weight" in name:
+            n_units, n_inputs = weight.shape
+            n_units //= 4 if "ih" in name else 1
+            share = np.abs(weight) * np.sqrt((n_inputs + n_units) / 6)
+            assert share.max() <= 1 + 1e-15, name
+            if weight.size > 50:
+                assert share.max() > 0.9, name
+                # |u| has mean 1/2 and variance 1/12.
+                tolerance = 4 * np.sqrt(1 / 12 / share.size)
+                assert share.mean() == pytest.approx(1 / 2, abs=tolerance)
+
+
+def test_first_weights_between_hidden_units_are_orthogonal_gate_by_gate():
+    for name, weight in first_weights().items():
+        if "hh" in name:
+            n_units = weight.shape[1]
+            for gate in weight.reshape(4, n_units, n_units):
+                assert_allclose(gate @ gate.T, np.eye(n_units), atol=1e-12)
+
+
+def test_first_biases_open_the_forget_gates():
+    for name, bias in first_weights().items():
+        if name.startswith("bias"):
+            gates = bias.reshape(4, -1)
+            expected = np.ones_like(gates) * [[0], [1], [0], [0]]
+            assert_allclose(gates, expected, atol=1e-290)
+        elif "bias" in name:
+            assert_allclose(bias, 0, atol=1e-290)
 
 
 # --- penalty and clipping -----------------------------------------------------------
@@ -655,10 +692,13 @@ def test_epochs_without_improvement_are_as_many_as_in_mlp(
                 n_iter_no_change=n_iter_no_change,
                 early_stopping=early_stopping,
                 random_state=0,
+                **parameters,
             )
             .fit(X, target)
             .n_iter_
-            for estimator in estimators
+            for estimator, parameters in zip(
+                estimators, (reference.PLAIN, {}), strict=True
+            )
         ]
         assert n_iter == [n_iter_no_change + 2] * 2
 
@@ -695,8 +735,9 @@ def test_curves_have_an_entry_an_epoch_and_the_last_and_least_are_named(name):
 # --- early stopping -----------------------------------------------------------------
 
 EARLY = {
+    **reference.PLAIN,
     "hidden_layer_sizes": (3,),
-    "learning_rate_init": 0.2,
+    "learning_rate_init": 0.15,
     "batch_size": 6,
     "max_iter": 100,
     "dtype": "float64",

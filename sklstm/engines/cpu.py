@@ -96,7 +96,7 @@ class CPUEngine:
         self._crew.dismiss()
 
     def loss_and_gradient(
-        self, parameters, sequences, rows, targets, weights=None, seed=0
+        self, parameters, sequences, rows, targets, weights=None, dropout_keys=None
     ):
         """Return the weighted sum of the losses of some samples, and its gradient.
 
@@ -110,8 +110,8 @@ class CPUEngine:
             For "log_loss" the number of the class.
         weights : array of float64 (n_samples,), optional
             Ones by default.
-        seed : int
-            Of dropout: what is dropped depends on it and on the number of the sample.
+        dropout_keys : array of int64 (n_samples,), optional
+            What is dropped depends on them; to be given where there is dropout.
 
         Returns
         -------
@@ -123,14 +123,17 @@ class CPUEngine:
         n_parts = min(_n_shards(rows), MAX_PARTS)
         if len(self._gradients) < n_parts:
             self._gradients = _zeros((n_parts, self._gradient_size), self._dtype)
+        if dropout_keys is None:
+            dropout_keys = np.empty(0, np.int64)
         targets, weights = _read_only(targets), _read_only(weights)
+        dropout_keys = _read_only(dropout_keys)
         totals = np.empty(n_parts)
         arguments, stop = self._prepare(parameters, sequences, rows, way_back=True)
         truncated = sequences.lengths[rows].max() > self._bptt_length
 
         def run(part, thread):
             data = arguments(part, n_parts, thread)
-            given = seed, *self._loss, targets, weights
+            given = dropout_keys, *self._loss, targets, weights
             out = totals[part : part + 1], self._gradients[part]
             if truncated:
                 first, second = data[:3], data[4:]  # without the number of directions

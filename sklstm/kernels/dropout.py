@@ -1,7 +1,9 @@
 """Dropout, from a generator that has no state: a number is a function of its key.
 
 A mask depends on what it belongs to alone (seed, epoch, sample, layer, step, unit), so
-it is the same on any thread, and the way back makes it again rather than keep it.
+it is the same on any thread, and the way back makes it again rather than keep it. A
+sample is known by its values, not by its place, so that a weight of 2 is the same as to
+be there twice.
 """
 
 import numpy as np
@@ -50,11 +52,31 @@ def _overload_mixed(key, counter):
     return mixed if isinstance(key, types.Integer) else None
 
 
+def keys_of(seed, identities):
+    """Return a key for each of some samples, ``mixed(seed, identity)``.
+
+    Parameters
+    ----------
+    seed : int
+        Below 2**63.
+    identities : array of uint64 (n_samples,)
+
+    Returns
+    -------
+    keys : array of int64 (n_samples,)
+    """
+    golden, first, second = map(np.uint64, (_GOLDEN, _FIRST, _SECOND))
+    z = np.uint64(seed) + (identities + np.uint64(1)) * golden
+    z = (z ^ (z >> np.uint64(30))) * first
+    z = (z ^ (z >> np.uint64(27))) * second
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
+
+
 @inner
-def draw_keys(seed, samples, n, keys):
+def take_keys(keys_of_all, samples, n, keys):
     """Write the keys of `n` samples."""
     for b in range(n):
-        keys[b] = mixed(seed, samples[b])
+        keys[b] = keys_of_all[samples[b]]
 
 
 @inner

@@ -3,7 +3,7 @@
 import math
 
 from sklstm.kernels import entry_point, inner
-from sklstm.kernels.dropout import draw_keys
+from sklstm.kernels.dropout import take_keys
 from sklstm.kernels.layout import (
     C0,
     GATES,
@@ -80,7 +80,7 @@ def gradient_of_part(version):
     def gradient_of_part(
         layers, sizes, n_recurrent, n_directions, packed, values,
         starts, lengths, samples, part, n_parts, work, offset, stop,
-        seed, loss, kind, quantile, targets, weights, total, gradient,
+        dropout_keys, loss, kind, quantile, targets, weights, total, gradient,
     ):  # fmt: skip
         """Write the loss of every n_parts-th shard from `part` on, and its gradient.
 
@@ -98,8 +98,8 @@ def gradient_of_part(version):
             Read: the minibatch, longest sequence first; sequence i is
             ``values[starts[i] : starts[i] + lengths[i]]``.
         samples : array of int64 (n,)
-            Read: the rows of `targets` and `weights` of these sequences, and what their
-            dropout is keyed by.
+            Read: the rows of `targets`, `weights` and `dropout_keys` of these
+            sequences.
         part, n_parts : int
         work : array
             Scratch for `workspace_size` values.
@@ -107,8 +107,8 @@ def gradient_of_part(version):
             Scratch of `scratch_size`.
         stop : array of int64 (1,)
             Read at each step: not 0 where all is to end at once, whatever comes out.
-        seed : int
-            Of dropout.
+        dropout_keys : array of int64 (n_samples,)
+            Read: what the dropout of each sample depends on; empty where there is none.
         loss, kind : int
             The address of one of the kernels of `losses`, and what it takes.
         quantile : float
@@ -132,7 +132,8 @@ def gradient_of_part(version):
         for first in range(part * SHARD, len(samples), n_parts * SHARD):
             starts_all, lengths_all, n = _shard_from(first, starts, lengths)
             those = offset_of(pointer(samples), first)
-            draw_keys(seed, those, n, keys)
+            if len(dropout_keys) > 0:
+                take_keys(pointer(dropout_keys), those, n, keys)
             find_rows(lengths_all, n, rows)
             n_rows = rows[lengths_all[0]]
             place_regions(n_layers, pointer(sizes), n_rows, n_rows, n, places, 0)
@@ -226,7 +227,8 @@ def truncated_gradient_of_part(version):
     def truncated_gradient_of_part(
         layers, sizes, n_recurrent, packed, values,
         starts, lengths, samples, part, n_parts, work, offset, stop,
-        seed, loss, kind, quantile, targets, weights, total, gradient, bptt_length,
+        dropout_keys, loss, kind, quantile, targets, weights, total, gradient,
+        bptt_length,
     ):  # fmt: skip
         """Write loss and gradient, the latter cut every `bptt_length` steps.
 
@@ -246,7 +248,8 @@ def truncated_gradient_of_part(version):
         for first in range(part * SHARD, len(samples), n_parts * SHARD):
             starts_all, lengths_all, n = _shard_from(first, starts, lengths)
             those = offset_of(pointer(samples), first)
-            draw_keys(seed, those, n, keys)
+            if len(dropout_keys) > 0:
+                take_keys(pointer(dropout_keys), those, n, keys)
             states = n * _state_row(table, n_recurrent, scratch)
             kept = (lengths_all[0] + bptt_length - 1) // bptt_length * states
             n_rows = n * bptt_length

@@ -1,0 +1,85 @@
+"""Channels of sequences brought to mean 0 and standard deviation 1."""
+
+import numpy as np
+
+from sklstm._sequences import refuse_far_off
+
+CHUNK = 2**16  # steps at a time, so that copies in float64 take little memory
+
+
+def offset_and_scale(samples):
+    """Return the mean and the standard deviation of each channel.
+
+    Each step counts with the weight of its sample; with a window, in which samples
+    share their steps, each row with its own.
+
+    Parameters
+    ----------
+    samples : Samples
+
+    Returns
+    -------
+    offset, scale : array of float64 (n_channels,)
+        A constant channel has a scale of 1.
+    """
+    largest = np.max([np.abs(steps).max(axis=0) for steps, _ in _chunks(samples)], 0)
+    # In units of a power of two, which is exact, no sum or square overflows.
+    _, exponent = np.frexp(largest)
+
+    def weighted_mean(function):
+        total = total_weight = 0.0
+        for steps, weights in _chunks(samples):
+            values = function(np.ldexp(steps, -exponent))
+            total = total + (weights[:, np.newaxis] * values).sum(axis=0)
+            total_weight += weights.sum()
+        return total / total_weight
+
+    mean = weighted_mean(lambda values: values)
+    scale = np.sqrt(weighted_mean(lambda values: np.square(values - mean)))
+    # What is left of a constant channel is rounding.
+    constant = (scale == 0) | (scale <= 10 * np.finfo(float).eps * np.abs(mean))
+    first, _ = next(_chunks(samples))
+    offset = np.where(constant, first[0], np.ldexp(mean, exponent))
+    return offset, np.where(constant, 1.0, np.ldexp(scale, exponent))
+
+
+def standardise(sequences, offset, scale, dtype):
+    """Return `sequences` with channels less `offset`, over `scale`, in `dtype`.
+
+    Raises
+    ------
+    ValueError
+        Where a value then does not fit into `dtype`.
+    """
+    given = sequences.values
+    values = np.empty(given.shape, dtype)
+    with np.errstate(over="ignore"):
+        for start in range(0, len(given), CHUNK):
+            part = slice(start, start + CHUNK)
+            values[part] = given[part] / scale - offset / scale
+    standardised = sequences.over(values)
+    refuse_far_off(standardised, given, offset, scale)
+    return standardised
+
+
+def _chunks(samples):
+    """Yield steps in float64 (n, n_channels), and the weight of each."""
+    sequences = samples.sequences.take(samples.rows)
+    starts, lengths = sequences.starts, sequences.lengths
+    if sequences.series is not None:
+        starts, lengths = starts + lengths - 1, np.ones_like(lengths)
+    ends = np.cumsum(lengths)
+    weights = samples.weights[samples.rows]
+    cuts = np.searchsorted(ends, np.arange(CHUNK, ends[-1] + CHUNK, CHUNK))
+    first = 0
+    for after in np.unique(np.minimum(cuts + 1, len(ends))):
+        part = slice(first, after)
+        n_steps = lengths[part]
+        # Each step's row: its sequence's first, and how far it is from there.
+        rows = np.repeat(starts[part] - (np.cumsum(n_steps) - n_steps), n_steps)
+        rows += np.arange(len(rows))
+        yield (
+            sequences.values[rows].astype(np.float64),
+            np.repeat(weights[part], n_steps),
+        )
+        first = after
