@@ -29,7 +29,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._callbacks import FitCallbacks
 from sklstm._held_out import hold_out
 from sklstm._interrupts import Interrupts
-from sklstm._memory import refuse_too_large, refuse_too_long
+from sklstm._memory import refuse_too_large, refuse_too_long, refuse_too_many
 from sklstm._network import Network
 from sklstm._optimizers import SGD, Adam, LearningRate
 from sklstm._scaling import offset_and_scale, standardise
@@ -532,13 +532,15 @@ class BaseLSTM(
                 "A network with bidirectional=True reads a series from its end, so it "
                 "cannot predict step by step: fit with bidirectional=False."
             )
-        n_channels = fitted._network.n_channels
+        n_series, n_channels = int(n_series), fitted._network.n_channels
+        window = None if fitted.window is None else int(fitted.window)
         parameters = fitted._parameters
+        refuse_too_many(fitted._network, parameters.dtype, n_series, window)
         engine = fitted._engine(n_threads=1)  # so that no thread outlives the stream
-        if fitted.window is None:
+        if window is None:
             steps = RunningSteps(engine, parameters, n_series)
         else:
-            steps = LastSteps(engine, parameters, n_series, n_channels, fitted.window)
+            steps = LastSteps(engine, parameters, n_series, n_channels, window)
         may_overflow = not np.abs(parameters).max() < LARGE
         scaling = None
         if fitted.X_scale_ is not None:

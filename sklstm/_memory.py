@@ -2,6 +2,7 @@
 
 import math
 import os
+from decimal import Decimal
 
 import numpy as np
 
@@ -33,8 +34,22 @@ def refuse_too_long(engine, lengths, batch_size):
         )
 
 
+def refuse_too_many(network, dtype, n_series, window):
+    """Refuse to keep what a stream keeps of each series."""
+    if window is None:
+        of_each = sum(2 * layer.n_units for layer in network.layers if layer.recurrent)
+    else:
+        of_each = window * network.n_channels
+    needed, available = n_series * of_each * dtype.itemsize, _physical_memory()
+    if needed > available:
+        raise ValueError(
+            f"n_series={n_series} and window={window} take at least {_gib(needed)}, "
+            f"but this machine has {_gib(available)} of memory."
+        )
+
+
 def _gib(n_bytes):
-    return f"{n_bytes / 2**30:.3g} GiB"
+    return f"{Decimal(n_bytes) / 2**30:.3g} GiB"  # a float may be too small
 
 
 def _physical_memory():

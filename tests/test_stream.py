@@ -242,6 +242,28 @@ def test_bidirectional_network_is_refused():
         regressor(bidirectional=True).stream()
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])
+@pytest.mark.parametrize("make", [regressor, windowed])
+def test_n_series_may_be_an_integer_of_numpy(make, kind):
+    steps = np.ones((100, N_CHANNELS))
+    stream, same = make().stream(kind(100)), make().stream(100)
+    assert_array_equal(stream.predict(steps), same.predict(steps))
+
+
+def test_window_may_be_a_small_integer_of_numpy():
+    stream, same = windowed(np.int8(100)).stream(2), windowed(100).stream(2)
+    steps = np.ones((2, N_CHANNELS))
+    assert_array_equal(stream.predict(steps), same.predict(steps))
+
+
+@pytest.mark.parametrize("n", [2**40, 2**62, 10**400], ids=["2**40", "2**62", "large"])
+def test_stream_that_no_memory_holds_is_refused(n):
+    with pytest.raises(ValueError, match=r"n_series=\d+ and window=None take .* GiB"):
+        regressor().stream(n)
+    with pytest.raises(ValueError, match=r"n_series=1 and window=\d+ take .* GiB"):
+        windowed(n).stream()
+
+
 @pytest.mark.parametrize("n_series", [0, -1, 1.0, "1", True])
 def test_n_series_is_a_whole_number_from_one(n_series):
     with pytest.raises((ValueError, TypeError), match="n_series"):
