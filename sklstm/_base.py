@@ -214,7 +214,7 @@ class BaseLSTM(
         else:
             self._build(training, random_state)
         if validation is not None:
-            with _said_of("y_val"):
+            with said_of("y_val"):
                 self._targets.refuse_others(validation.targets)
         return self._standardised(training, held_out)
 
@@ -283,7 +283,7 @@ class BaseLSTM(
         if held_out.sequences is training.sequences:
             scaled_val = scaled
         else:
-            with _said_of("X_val"):
+            with said_of("X_val"):
                 scaled_val = self._scaled(held_out.sequences)
         return (
             replace(training, sequences=scaled),
@@ -458,6 +458,17 @@ class BaseLSTM(
         """
         fitted = self._fitted()
         return fitted._targets.decode(fitted._raw_outputs(X))
+
+    def _compared(self, X, y, sample_weight, check):
+        """Return what a score compares: targets, predictions and weights."""
+        prediction = self.predict(X)
+        y = check(y, len(prediction), self, warn=False)
+        if y.shape != prediction.shape:
+            raise ValueError(
+                f"y has shape {y.shape}, but the predictions for X {prediction.shape}."
+            )
+        weights, _ = check_weights(sample_weight, len(y))
+        return y, prediction, weights
 
     def transform(self, X):
         """Return the hidden state that sums each sequence up, to use as features.
@@ -685,11 +696,11 @@ class BaseLSTM(
                 "X_val and y_val were passed, but early_stopping is False: set "
                 "early_stopping=True, which is what they are for."
             )
-        with _said_of("X_val"):
+        with said_of("X_val"):
             sequences = self._sequences(X, reset=False, dtype=self._dtype_of_given())
-        with _said_of("y_val"):
+        with said_of("y_val"):
             y = self._check_y(y, len(sequences))
-        with _said_of("sample_weight_val"):
+        with said_of("sample_weight_val"):
             weights, unit = self._check_weights(sample_weight, y)
         rows = np.flatnonzero(weights)
         if len(rows) < 2:
@@ -738,12 +749,14 @@ class BaseLSTM(
 
 
 @contextmanager
-def _said_of(name):
+def said_of(name):
     """Say of errors that they are about the argument `name`."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise type(error)(f"{name}: {error}") from error
+        # Not the type of the error itself, which may not take a message.
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{name}: {error}") from error
 
 
 def _layer_sizes(name, sizes):

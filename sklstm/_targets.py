@@ -210,15 +210,18 @@ class ClassTargets:
         return positive if self.multi_label else self.classes[positive.ravel()]
 
 
-def check_real(y, n_samples, estimator):
-    """Return the targets of a regression as finite float64."""
+def check_real(y, n_samples, estimator, warn=True):
+    """Return the targets of a regression as finite float64; warn of a column."""
     y = _check_some(y, n_samples, estimator)
     y = _as_finite(y, "y", "a regression needs numbers")
-    return column_or_1d(y, warn=True) if _is_column(y) else y
+    return column_or_1d(y, warn=warn) if _is_column(y) else y
 
 
-def check_classes(y, n_samples, estimator):
-    """Return class labels (n_samples,), or 0 and 1 (n_samples, n_labels)."""
+def check_classes(y, n_samples, estimator, warn=True):
+    """Return class labels (n_samples,), or 0 and 1 (n_samples, n_labels).
+
+    A column of labels is taken, and warned of.
+    """
     y = _check_some(y, n_samples, estimator)
     if y.dtype.kind not in "fiubUO":
         raise ValueError(
@@ -230,7 +233,7 @@ def check_classes(y, n_samples, estimator):
     if y.dtype.kind == "f":
         _refuse_nonfinite(y, "y")
     if _is_column(y):
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(y, warn=warn)
     with np.errstate(invalid="ignore"):  # numbers too large for int64 are continuous
         kind = type_of_target(y, input_name="y")
     if kind.startswith("continuous"):

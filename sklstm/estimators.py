@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklstm._base import BaseLSTM
+from sklstm._base import BaseLSTM, said_of
 from sklstm._targets import (
     LOG_LINK,
     ClassTargets,
@@ -22,6 +22,14 @@ from sklstm._targets import (
     refuse_weights_of_others,
     weights_of_classes,
 )
+
+
+def _r_squared(y, prediction, weights):
+    # In units of a power of two, which is exact, no square overflows or vanishes.
+    largest = np.maximum(np.abs(y).max(axis=0), np.abs(prediction).max(axis=0))
+    _, exponent = np.frexp(largest)
+    y, prediction = np.ldexp(y, -exponent), np.ldexp(prediction, -exponent)
+    return r2_score(y, prediction, sample_weight=weights)
 
 
 class LSTMRegressor(RegressorMixin, BaseLSTM):
@@ -392,6 +400,32 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         """
         return self._partial_fit(X, y, sample_weight, lambda training: training)
 
+    def score(self, X, y, sample_weight=None):
+        """Return R², the coefficient of determination of the predictions for X.
+
+        Parameters
+        ----------
+        X : array-like or list of array-likes
+            Sequences in any of the forms that `fit` takes, with as many channels.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample, at least 0.
+
+        Returns
+        -------
+        score : float
+            At best 1; 0 is that of the mean of y. Of several outputs the mean.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError or TypeError
+            If an argument cannot be used; the message names it.
+        """
+        return _r_squared(*self._compared(X, y, sample_weight, check_real))
+
     def _check_y(self, y, n_samples):
         y = check_real(y, n_samples, self)
         if self.loss in LOG_LINK:
@@ -421,12 +455,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     def _score_of(self, y, raw, weights):
         if self.loss != "squared_error":
             return -self._targets.mean_loss(y, raw, weights)
-        prediction = self._targets.decode(raw)
-        # In units of a power of two, which is exact, no square overflows or vanishes.
-        largest = np.maximum(np.abs(y).max(axis=0), np.abs(prediction).max(axis=0))
-        _, exponent = np.frexp(largest)
-        y, prediction = np.ldexp(y, -exponent), np.ldexp(prediction, -exponent)
-        return r2_score(y, prediction, sample_weight=weights)
+        return _r_squared(y, self._targets.decode(raw), weights)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -798,6 +827,34 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         """
         fitted = self._fitted()
         return fitted._targets.log_probabilities(fitted._raw_outputs(X))
+
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy of the predictions for X.
+
+        Parameters
+        ----------
+        X : array-like or list of array-likes
+            Sequences in any of the forms that `fit` takes, with as many channels.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Their classes, or 0 and 1 for each label, all of which are to be predicted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample, at least 0.
+
+        Returns
+        -------
+        score : float
+            The share of the samples that are predicted right.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError or TypeError
+            If an argument cannot be used; the message names it.
+        """
+        y, prediction, weights = self._compared(X, y, sample_weight, check_classes)
+        with said_of("y"):  # numbers where predictions are strings
+            return accuracy_score(y, prediction, sample_weight=weights)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):

@@ -993,12 +993,32 @@ def test_real_targets_may_be_numbers_of_any_type(y):
     ("y", "error", "match"),
     [
         (None, ValueError, "None"),
-        ([0] * 11, ValueError, r"inconsistent numbers of samples: \[11, 12\]"),
+        ([0] * 11, ValueError, "y has 11 entries, but X has 12 samples"),
+        (3, TypeError, "y is of type int: expected"),
+        ([10**400] * 12, ValueError, r"\by\b"),
+        ([1j] * 12, ValueError, "Complex data not supported: y has"),
+        (np.eye(12, 2, dtype=int), ValueError, r"y has shape \(12, 2\), but the pred"),
+        (np.zeros((12, 2, 1)), ValueError, r"y has shape \(12, 2, 1\): expected"),
+        ([*"abc"] * 4, (ValueError, TypeError), r"\by\b"),
     ],
 )
 def test_score_refuses_y(estimator, y, error, match):
     with pytest.raises(error, match=match):
         make_fitted(estimator, "3-D").score(make_cube(), y)
+
+
+@both
+def test_score_takes_a_column_of_targets(estimator):
+    model, X, y = make_fitted(estimator, "3-D"), make_cube(), make_y(estimator)
+    assert model.score(X, y.reshape(-1, 1)) == model.score(X, y)
+
+
+def test_score_of_targets_of_any_scale_is_a_number():
+    X, y = make_cube(), make_y(LSTMRegressor)
+    expected = LSTMRegressor(**SMALL).fit(X, y).score(X, y)
+    for scale in (2.0**-1000, 2.0**1020):
+        model = LSTMRegressor(**SMALL).fit(X, y * scale)
+        assert model.score(X, y * scale) == pytest.approx(expected)
 
 
 # --- sample_weight ------------------------------------------------------------------
@@ -1139,6 +1159,15 @@ def test_weights_may_be_numbers_of_any_type(estimator, convert):
     expected = estimator(**SMALL).fit(X, y, weights).transform(X)
     found = estimator(**SMALL).fit(X, y, convert(weights)).transform(X)
     assert_array_equal(found, expected)
+
+
+@both
+@pytest.mark.parametrize("what", ["too short", "negative", "NaN", "names", "dates"])
+def test_score_refuses_sample_weight(estimator, what):
+    model, (weights, error, match) = make_fitted(estimator, "3-D"), BAD_WEIGHTS[what]
+    with pytest.raises(error, match=match) as caught:
+        model.score(make_cube(), make_y(estimator), sample_weight=weights)
+    assert "sample_weight" in str(caught.value)
 
 
 @both
