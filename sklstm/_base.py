@@ -21,6 +21,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
     Interval,
+    InvalidParameterError,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -217,6 +218,18 @@ class BaseLSTM(
             with said_of("y_val"):
                 self._targets.refuse_others(validation.targets)
         return self._standardised(training, held_out)
+
+    def _validate_params(self):
+        """Validate the parameters one by one, as not every error names its own."""
+        for name, value in self.get_params(deep=False).items():
+            try:
+                validate_parameter_constraints(
+                    self._parameter_constraints, {name: value}, type(self).__name__
+                )
+            except InvalidParameterError:
+                raise
+            except TypeError as error:  # as of a Fraction, which NumPy cannot read
+                raise TypeError(f"{name}={value!r} cannot be read: {error}") from error
 
     def _partial_fit(self, X, y, sample_weight, build):
         """Train for an epoch; `build` tells what a first call is to be built for."""
@@ -603,10 +616,10 @@ class BaseLSTM(
             self._network,
             loss=self._targets.loss,
             quantile=self._targets.quantile,
-            # A plain int: NumPy's small ones would overflow in sizes of memory.
+            # Plain ints: NumPy's small ones would overflow in sizes of memory.
             bptt_length=None if self.bptt_length is None else int(self.bptt_length),
             dtype=self._parameters.dtype,
-            n_threads=n_threads or effective_n_jobs(self.n_jobs),
+            n_threads=n_threads or int(effective_n_jobs(self.n_jobs)),
         )
 
     def _penalty(self, weight_unit):

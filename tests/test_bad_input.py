@@ -8,6 +8,7 @@ import copy
 import datetime
 import re
 from decimal import Decimal
+from fractions import Fraction
 from types import SimpleNamespace
 
 import joblib
@@ -1250,6 +1251,13 @@ def test_fit_names_a_parameter_of_no_use(estimator, name, value):
         model.fit(make_cube(), make_y(estimator))
 
 
+@both
+def test_number_that_numpy_cannot_read_is_refused_by_name(estimator):
+    model = estimator(**SMALL, alpha=Fraction(1, 3))
+    with pytest.raises(TypeError, match=r"alpha=Fraction\(1, 3\) cannot be read"):
+        model.fit(make_cube(), make_y(estimator))
+
+
 BELOW_1, TINY = np.nextafter(np.longdouble(1), 0), np.longdouble("1e-400")
 
 
@@ -1416,6 +1424,15 @@ def in_layout(X, layout):
 def fit_and_predict(estimator, form, X, y, weights, dtype):
     model = estimator(**SMALL, **FORMS[form][1], dtype=dtype).fit(X, y, weights)
     return [getattr(model, method)(X) for method in METHODS[estimator]]
+
+
+@both
+@pytest.mark.parametrize("name", ["n_jobs", "batch_size", "bptt_length", "max_iter"])
+def test_small_integers_of_numpy_do_not_overflow(estimator, name):
+    X, y = np.tile(make_cube(), (10, 20, 1)), np.tile(make_y(estimator), 10)
+    model = estimator(**{**SMALL, name: np.int8(3)}).fit(X, y)
+    same = estimator(**{**SMALL, name: 3}).fit(X, y)
+    assert_array_equal(model.transform(X), same.transform(X))
 
 
 @both
