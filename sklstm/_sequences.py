@@ -149,6 +149,7 @@ def validate_sequences(
     form = recognise_form(X)
     _check_window(form, window, group_column)
     if is_table(form):
+        _refuse_empty(form)
         group = _group_position(form, group_column)
         _refuse_one_dimension(form, window)
         values = _read_table(estimator, form, group, dtype=dtype, reset=reset)
@@ -196,6 +197,8 @@ def recognise_form(X):
         raise TypeError(f"X is of type {type(X).__name__}: {_EXPECTED}") from error
     if array.ndim == 0 and array.dtype.kind in "OUS":
         raise TypeError(f"X is of type {type(X).__name__}: {_EXPECTED}")
+    if array.ndim == 0:
+        raise ValueError(f"X is a single value, {array}: {_EXPECTED}")
     if array.dtype.names is not None:
         raise ValueError(
             f"X is an array of records with the fields {', '.join(array.dtype.names)}:"
@@ -230,6 +233,12 @@ def to_array(data, name, expression):
             f"{name}, of type {type(data).__name__}, cannot be made an array ({error})"
             f"{remedy}"
         ) from error
+
+
+def is_number(value):
+    """Whether an object is a real number. NumPy calls its durations integers."""
+    number = isinstance(value, Real | Decimal | np.bool_)
+    return number and not isinstance(value, np.timedelta64)
 
 
 def call_to_dense(data):
@@ -366,14 +375,14 @@ def _as_numbers(part, sample):
         )
     missing = pd.isna(part)  # None and pd.NA, as NaN, are missing values
     for (step, channel), value in np.ndenumerate(part):
-        number = isinstance(value, Real | Decimal | np.bool_)
-        if not number and not missing[step, channel]:
+        if not is_number(value) and not missing[step, channel]:
             raise TypeError(
                 f"sample {sample}, step {step}, channel {channel} of X is {value!r}, of"
                 f" type {type(value).__name__}: real numbers are required"
             )
     try:
-        return np.where(missing, np.nan, part).astype(np.float64)
+        with np.errstate(over="ignore"):  # of long doubles
+            return np.where(missing, np.nan, part).astype(np.float64)
     except OverflowError as error:
         raise ValueError(
             f"sample {sample} of X holds a number that does not fit into float64"
@@ -385,6 +394,8 @@ def all_frames(form):
     if not isinstance(form, list):
         return False
     frames = [i for i, element in enumerate(form) if isinstance(element, pd.DataFrame)]
+    if frames:
+        _refuse_names_given_twice(form[frames[0]])
     for sample in frames:
         expected, found = form[frames[0]].columns, form[sample].columns
         if found is not expected and list(found) != list(expected):
@@ -394,6 +405,12 @@ def all_frames(form):
                 " same order"
             )
     return 0 < len(frames) == len(form)
+
+
+def _refuse_names_given_twice(frame):
+    if not frame.columns.is_unique:
+        name = frame.columns[frame.columns.duplicated()][0]
+        raise ValueError(f"X has several columns named {name!r}")
 
 
 def _check_channel_names(estimator, form, sequences, reset):
@@ -495,6 +512,15 @@ def _raise_nonfinite(given, place, dtype):
 # --- tables -------------------------------------------------------------------------
 
 
+def _refuse_empty(table):
+    if len(table.shape) == 2 and 0 in table.shape:
+        what = "feature" if table.shape[0] else "sample"
+        raise ValueError(
+            f"Found array with 0 {what}(s) (shape={tuple(table.shape)}) while a minimum"
+            " of 1 is required: X is empty"
+        )
+
+
 def _refuse_one_dimension(table, window):
     """Refuse 1-D X of numbers; scikit-learn's advice is to make it 2-D in any case."""
     one_dimension = not sparse.issparse(table) and len(table.shape) == 1
@@ -515,6 +541,8 @@ def _refuse_one_dimension(table, window):
 
 def _read_table(estimator, table, group, *, dtype, reset):
     """2-D X without column `group` as a C-contiguous array of `dtype`."""
+    if isinstance(table, pd.DataFrame):
+        _refuse_names_given_twice(table)
     if not sparse.issparse(table):
         _refuse_other_than_numbers(table, group)
     try:
@@ -561,7 +589,7 @@ def _refuse_other_than_numbers(table, group):
     """
     if hasattr(table, "columns") and not hasattr(table, "iloc"):
         return  # no DataFrame of pandas: check_array knows it better
-    dtypes = list(getattr(table, "dtypes", [])) or [table.dtype]
+    dtypes = list(table.dtypes) if hasattr(table, "columns") else [table.dtype]
     for position, dtype in enumerate(dtypes):
         if isinstance(dtype, pd.SparseDtype):
             raise TypeError(
@@ -589,10 +617,11 @@ def _refuse_objects(values, columns, group):
     """Refuse objects that are no numbers, but for labels in column `group`."""
     cells = np.asarray(values, dtype=object).reshape(len(values), -1)
     for (row, column), value in np.ndenumerate(cells):
-        number = isinstance(value, Real | Decimal | np.bool_)
-        if number or value is None or value is pd.NA or column == group:
+        if is_number(value) or value is None or column == group:
             continue
         found = f"row {row}, column {columns[column]} of X is {value!r}"
+        if value is pd.NA:  # which check_array fails on, unlike None
+            raise ValueError(f"Input X contains NaN: {found}")
         if isinstance(value, str | bytes):
             raise ValueError(f"{found}, a string: real numbers are required")
         raise TypeError(
@@ -684,6 +713,8 @@ def _group_codes(table, group):
     if group is None:
         return None
     labels = _columns(table)[:, group]
+    if isinstance(labels.dtype, np.dtype):  # factorize takes the native order alone
+        labels = labels.astype(labels.dtype.newbyteorder("="))
     try:
         codes, _ = pd.factorize(labels)
     except TypeError as error:

@@ -1,15 +1,12 @@
 """Targets: y as the user has it, and the numbers that the kernel is trained on."""
 
-from decimal import Decimal
-from numbers import Real
-
 import numpy as np
 import pandas as pd
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
 
-from sklstm._sequences import call_to_dense, is_table_with, to_array
+from sklstm._sequences import call_to_dense, is_number, is_table_with, to_array
 
 LOG_LINK = ("poisson", "gamma")  # losses whose raw outputs are logarithms
 _EXPECTED = "an array (n_samples,) or (n_samples, n_outputs)"
@@ -448,7 +445,7 @@ def _one_by_one(array, name, need):
     for place, value in np.ndenumerate(array):
         if value is None or value is pd.NA:
             numbers[place] = np.nan
-        elif isinstance(value, Real | Decimal | np.bool_):
+        elif is_number(value):
             numbers[place] = _as_float(value)
             if np.isinf(numbers[place]) and abs(value) != np.inf:
                 raise ValueError(

@@ -198,6 +198,7 @@ class Unreadable:
         raise RuntimeError("locked")
 
 
+DURATION = np.timedelta64(1, "s")  # an Integral, as it says
 # Beyond float64; infinite where the platform has no such numbers.
 HUGE = np.longdouble("1e400")
 
@@ -205,7 +206,8 @@ HUGE = np.longdouble("1e400")
 # Form of X in the fit, what is given instead of it, and what the error says.
 BAD_X = {
     "None": ("3-D", None, TypeError, "X is of type NoneType: expected"),
-    "a number": ("3-D", 3, ValueError, "Expected 2D array, got scalar"),
+    "a number": ("3-D", 3, ValueError, "X is a single value, 3: expected"),
+    "0-D": ("3-D", np.array(1.5), ValueError, "X is a single value, 1.5: expected"),
     "a string": ("3-D", "abc", TypeError, "X is of type str: expected"),
     "a dict": ("3-D", {"a": [1]}, TypeError, "X is of type dict: expected"),
     "an object": ("3-D", object(), TypeError, "X is of type object: expected"),
@@ -393,6 +395,48 @@ BAD_X = {
         ValueError,
         "sample 3 of X holds a number that does not fit into float64",
     ),
+    "a missing value, rows": (
+        "rows",
+        of_objects(pd.NA),
+        ValueError,
+        "X contains NaN: row 5, column 4 of X is <NA>",
+    ),
+    "a missing value, a column": (
+        "series",
+        with_column(FRAME["heat"].astype(object).where(FRAME.index != 5, pd.NA)),
+        ValueError,
+        "X contains NaN: row 5, column 'heat' of X is <NA>",
+    ),
+    "durations among objects, ragged": (
+        "ragged",
+        with_value([x.astype(object) for x in RAGGED], (3, 0, 2), DURATION),
+        TypeError,
+        "sample 3, step 0, channel 2 of X is .*timedelta64",
+    ),
+    "durations among objects, rows": (
+        "rows",
+        of_objects(DURATION),
+        TypeError,
+        "row 5, column 4 of X is .*timedelta64",
+    ),
+    "columns of one name": (
+        "rows",
+        pd.DataFrame(TABLE, columns=[*"abcabc"]),
+        ValueError,
+        "X has several columns named 'a'",
+    ),
+    "columns of one name, ragged": (
+        "ragged",
+        [pd.DataFrame(x, columns=[*"abb"]) for x in RAGGED],
+        ValueError,
+        "X has several columns named 'b'",
+    ),
+    "a frame without columns": (
+        "rows",
+        pd.DataFrame(index=range(N_SAMPLES)),
+        ValueError,
+        r"0 feature\(s\).*\(12, 0\)",
+    ),
     "numbers too large for float64, rows": (
         "rows",
         of_objects(10**400),
@@ -530,6 +574,15 @@ def test_long_doubles_are_numbers_like_others(estimator, form):
         X = in_layout(X, lambda array: array.astype(np.longdouble))
     model = estimator(**SMALL, **parameters).fit(X, y.astype(np.longdouble))
     assert_array_equal(model.predict(X), expected)
+
+
+@pytest.mark.skipif(np.isinf(HUGE), reason="a long double is a double here")
+@pytest.mark.parametrize("form", ["3-D", "ragged", "rows"])
+def test_long_double_among_objects_that_float64_cannot_hold_is_refused(form):
+    X = in_layout(FORMS[form][0](), lambda array: array.astype(object))
+    X[0][0] = X[0][0] * 0 + HUGE
+    with pytest.raises(ValueError, match=r"X contains infinity\. The first"):
+        make_fitted(LSTMRegressor, form).predict(X)
 
 
 # Form of X in the fit, what is given instead of it later, and what the error says.
@@ -1074,6 +1127,11 @@ BAD_WEIGHTS = {
     ),
     "dates": (CLASSES.astype("M8[D]"), ValueError, "has dtype datetime64.* are numb"),
     "durations": (CLASSES.astype("m8[D]"), ValueError, "has dtype timedelta64.* are"),
+    "durations among objects": (
+        with_value(ONES.astype(object), 7, DURATION),
+        TypeError,
+        r"sample_weight\[7\] is .*timedelta64",
+    ),
     "dates of a time zone": (
         pd.Series(DATES.tz_localize("UTC")),
         TypeError,
@@ -1111,6 +1169,15 @@ BAD_WEIGHTS = {
 def test_fit_refuses_sample_weight(estimator, weights, error, match):
     with pytest.raises(error, match=match) as caught:
         estimator(**SMALL).fit(make_cube(), make_y(estimator), sample_weight=weights)
+    assert "sample_weight" in str(caught.value)
+
+
+@both
+@pytest.mark.parametrize("what", ["too short", "negative", "NaN", "names", "dates"])
+def test_score_refuses_sample_weight(estimator, what):
+    model, (weights, error, match) = make_fitted(estimator, "3-D"), BAD_WEIGHTS[what]
+    with pytest.raises(error, match=match) as caught:
+        model.score(make_cube(), make_y(estimator), sample_weight=weights)
     assert "sample_weight" in str(caught.value)
 
 
@@ -1160,15 +1227,6 @@ def test_weights_may_be_numbers_of_any_type(estimator, convert):
     expected = estimator(**SMALL).fit(X, y, weights).transform(X)
     found = estimator(**SMALL).fit(X, y, convert(weights)).transform(X)
     assert_array_equal(found, expected)
-
-
-@both
-@pytest.mark.parametrize("what", ["too short", "negative", "NaN", "names", "dates"])
-def test_score_refuses_sample_weight(estimator, what):
-    model, (weights, error, match) = make_fitted(estimator, "3-D"), BAD_WEIGHTS[what]
-    with pytest.raises(error, match=match) as caught:
-        model.score(make_cube(), make_y(estimator), sample_weight=weights)
-    assert "sample_weight" in str(caught.value)
 
 
 @both
@@ -1359,6 +1417,15 @@ def test_fit_takes_parameters_at_the_edge_of_their_range(estimator, name, value)
 
 
 @both
+@pytest.mark.parametrize("name", ["n_jobs", "batch_size", "bptt_length", "max_iter"])
+def test_small_integers_of_numpy_do_not_overflow(estimator, name):
+    X, y = np.tile(make_cube(), (10, 20, 1)), np.tile(make_y(estimator), 10)
+    model = estimator(**{**SMALL, name: np.int8(3)}).fit(X, y)
+    same = estimator(**{**SMALL, name: 3}).fit(X, y)
+    assert_array_equal(model.transform(X), same.transform(X))
+
+
+@both
 def test_failed_fit_leaves_the_model_fitted_before(estimator):
     model = make_fitted(estimator, "3-D")
     expected = model.predict(make_cube())
@@ -1424,15 +1491,6 @@ def in_layout(X, layout):
 def fit_and_predict(estimator, form, X, y, weights, dtype):
     model = estimator(**SMALL, **FORMS[form][1], dtype=dtype).fit(X, y, weights)
     return [getattr(model, method)(X) for method in METHODS[estimator]]
-
-
-@both
-@pytest.mark.parametrize("name", ["n_jobs", "batch_size", "bptt_length", "max_iter"])
-def test_small_integers_of_numpy_do_not_overflow(estimator, name):
-    X, y = np.tile(make_cube(), (10, 20, 1)), np.tile(make_y(estimator), 10)
-    model = estimator(**{**SMALL, name: np.int8(3)}).fit(X, y)
-    same = estimator(**{**SMALL, name: 3}).fit(X, y)
-    assert_array_equal(model.transform(X), same.transform(X))
 
 
 @both

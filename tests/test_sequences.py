@@ -252,6 +252,17 @@ def test_group_column_may_be_a_position(convert, position):
     assert_holds(read(convert(X), window=4, group_column=position), expected)
 
 
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<i8", ">i8"])
+@pytest.mark.parametrize("convert", [np.asarray, lambda X: pd.DataFrame(X)])
+def test_group_labels_may_have_any_byte_order(dtype, convert):
+    X = make_table().assign(series=np.arange(len(make_table())) % 3)
+    expected = unpack(read(X, window=4, group_column=1))
+    X = X.to_numpy().astype(dtype)
+    if dtype[1] == "i":
+        expected = unpack(read(X.astype(int), window=4, group_column=1))
+    assert_holds(read(convert(X), window=4, group_column=1), expected)
+
+
 def test_column_name_goes_before_position():
     X = make_table()[["series", "load", "heat"]]
     expected = unpack(read(X, window=4, group_column="series"))
@@ -564,8 +575,8 @@ REFUSED = {
     "set": ({1.0}, TypeError, "X is of type set: expected"),
     "generator": ((x for x in A), TypeError, "X is of type generator: expected"),
     "object": (object(), TypeError, "X is of type object: expected"),
-    "scalar": (3.0, ValueError, "Reshape your data"),
-    "0-D": (np.array(3.0), ValueError, "Reshape your data"),
+    "scalar": (3.0, ValueError, "X is a single value, 3.0"),
+    "0-D": (np.array(3.0), ValueError, "X is a single value, 3.0"),
     "1-D": (A[0, 0], ValueError, "Reshape your data"),
     "list of numbers": ([1, 2, 3], ValueError, "Reshape your data"),
     "4-D": (A[np.newaxis], ValueError, r"X has 4 dimensions \(1, 5, 4, 3\): expected"),
