@@ -15,6 +15,7 @@ from sklearn.base import (
     _fit_context,
     clone,
 )
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
@@ -138,6 +139,7 @@ def _transformer_has(method):
 
 
 class PerStep(
+    CallbackSupportMixin,
     MetaEstimatorMixin,
     TransformerMixin,
     BaseEstimator,
@@ -194,6 +196,7 @@ class PerStep(
     def __init__(self, transformer):
         self.transformer = transformer
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Fit the transformer to the steps of X.
@@ -226,12 +229,13 @@ class PerStep(
         """
         steps = _steps_of(X)
         transformer = clone(self.transformer)
-        with steps.named_places():
+        with self._callbacks_told(transformer, X, y), steps.named_places():
             transformer.fit(steps.table, steps.targets(y))
         self.transformer_ = transformer  # not before it is fitted
         return self
 
     @_transformer_has("fit_transform")
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=False)
     def fit_transform(self, X, y=None):
         """Fit the transformer to the steps of X and transform them.
@@ -255,7 +259,7 @@ class PerStep(
         """
         steps = _steps_of(X)
         transformer = clone(self.transformer)
-        with steps.named_places():
+        with self._callbacks_told(transformer, X, y), steps.named_places():
             result = transformer.fit_transform(steps.table, steps.targets(y))
         result = steps.cut(result)
         self.transformer_ = transformer
@@ -405,6 +409,20 @@ class PerStep(
         if not hasattr(self, "transformer_"):
             raise AttributeError(f"PerStep has no {attribute} before it is fitted")
         return getattr(self.transformer_, attribute)
+
+    @contextmanager
+    def _callbacks_told(self, transformer, X, y):
+        """Tell callbacks of a fit, whose one task is to fit `transformer`."""
+        data = {"estimator": self, "X": X, "y": y}
+        fit = self._init_callback_context(max_subtasks=1)
+        fit.call_on_fit_task_begin(**data)
+        task = fit.subcontext(task_name="fit-transformer")
+        with task.propagate_callback_context(transformer):
+            task.call_on_fit_task_begin(**data)
+            yield
+            task.call_on_fit_task_end(**data)
+        fitted = {"transformer_": transformer}
+        fit.call_on_fit_task_end(**data, reconstruction_attributes=fitted)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from test_training import SMALL, make_task
 
 from sklstm import LSTMClassifier, LSTMRegressor
+from sklstm.preprocessing import PerStep
 
 # Most fits here are cut short on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -224,6 +225,40 @@ def test_interrupt_in_a_callback_ends_the_fit_with_a_model(hook, n_th, n_epochs)
     assert failing.calls[-1][0] == "teardown"
 
 
+class Propagated(Recorder):
+    """A recorder that meta-estimators hand on."""
+
+    max_propagation_depth = None
+
+    def note(self, hook, context):
+        self.calls.append((hook, context.estimator_name, context.task_name))
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_transform"])
+def test_per_step_hands_callbacks_on_to_its_transformer(method):
+    recorder = Propagated()
+    X = np.random.default_rng(0).normal(size=(5, 4, 3))
+    scaler = PerStep(StandardScaler()).set_callbacks(recorder)
+    getattr(scaler, method)(X)
+    assert recorder.calls == [
+        ("setup", "PerStep", "fit"),
+        ("on_fit_task_begin", "PerStep", "fit"),
+        ("on_fit_task_begin", "StandardScaler", "fit"),
+        ("on_fit_task_end", "StandardScaler", "fit"),
+        ("on_fit_task_end", "PerStep", "fit"),
+        ("teardown", "PerStep", "fit"),
+    ]
+    of_per_step = recorder.fitted[-1]
+    assert_array_equal(of_per_step.transform(X), scaler.transform(X))
+    assert not hasattr(scaler.transformer_, "_skl_callbacks")
+
+
+def test_per_step_is_fitted_the_same_with_callbacks():
+    X = np.random.default_rng(0).normal(size=(5, 4, 3))
+    comp = PerStep(StandardScaler()).set_callbacks(Propagated()).fit_transform(X)
+    assert_array_equal(comp, PerStep(StandardScaler()).fit_transform(X))
+
+
 # --- those of scikit-learn ----------------------------------------------------------
 
 
@@ -273,6 +308,10 @@ def make_pipe(model):
     return make_pipeline(StandardScaler(), model)
 
 
+def make_pipe_per_step(model):
+    return make_pipeline(PerStep(StandardScaler()), model)
+
+
 def make_search(model):
     return GridSearchCV(model, {"hidden_layer_sizes": [2, 3]}, cv=2)
 
@@ -283,7 +322,8 @@ def make_search_of_pipes(model):
 
 
 @pytest.mark.parametrize(
-    "nest", [make_bare, make_pipe, make_search, make_search_of_pipes]
+    "nest",
+    [make_bare, make_pipe, make_pipe_per_step, make_search, make_search_of_pipes],
 )
 def test_progress_bar_shows_the_fit_wherever_it_is(nest, capsys):
     pytest.importorskip("rich")
