@@ -167,7 +167,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` holds out.
 
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or np.inf, default=10
         Most epochs in a row that may not improve by `tol`. One more, and training
         stops, as in scikit-learn's MLPs.
 
@@ -597,7 +597,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` holds out.
 
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or np.inf, default=10
         Most epochs in a row that may not improve by `tol`. One more, and training
         stops, as in scikit-learn's MLPs.
 

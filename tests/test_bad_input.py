@@ -1283,7 +1283,7 @@ BAD_PARAMETERS = {
     "epsilon": [*ABOVE_0, None],
     "early_stopping": FLAG,
     "validation_fraction": [0, 1, -0.1, 1.5, np.nan, "0.1", None],
-    "n_iter_no_change": AT_LEAST_1,
+    "n_iter_no_change": [*AT_LEAST_1, -np.inf, 2.0],
     "class_weight": ["even", [1, 1, 1], 1.0, {0: -1.0}, {0: np.nan}, {9: 1.0}],
     "normalize_y": FLAG,
     "dtype": ["float16", "float", None, np.float32, 32],
@@ -1396,7 +1396,7 @@ EDGES = {
     "beta_1": [0, np.nextafter(1, 0)],
     "beta_2": [0, np.nextafter(1, 0)],
     "epsilon": [5e-324, 1],
-    "n_iter_no_change": [1, 10**12],
+    "n_iter_no_change": [1, 10**12, np.inf],
     "n_jobs": [None, -1, 2, -1000],
     "shuffle": [np.True_],
 }
