@@ -25,11 +25,13 @@ from sklstm._targets import (
 
 
 def _r_squared(y, prediction, weights):
+    """Return R², minus infinity where it is beyond float64."""
     # In units of a power of two, which is exact, no square overflows or vanishes.
     largest = np.maximum(np.abs(y).max(axis=0), np.abs(prediction).max(axis=0))
     _, exponent = np.frexp(largest)
     y, prediction = np.ldexp(y, -exponent), np.ldexp(prediction, -exponent)
-    return r2_score(y, prediction, sample_weight=weights)
+    with np.errstate(over="ignore"):
+        return r2_score(y, prediction, sample_weight=weights)
 
 
 class LSTMRegressor(RegressorMixin, BaseLSTM):
@@ -940,7 +942,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
             raise ValueError(
                 "class_weight and sample_weight leave no sample with a weight above 0."
             )
-        return weights / largest, unit * largest
+        # Of tiny weights the unit may vanish, but must not be zero.
+        return weights / largest, max(unit * largest, np.nextafter(0, 1))
 
     def _make_targets(self, training):
         # Classes without weight, or held out alone, are classes too.

@@ -51,6 +51,13 @@ def test_class_weights_multiply_sample_weights(class_weight, weighted, alpha):
     assert_same_fit(comp, ref)
 
 
+def test_product_of_weights_may_be_too_small_for_float64():
+    task, class_weight = make_task("multiclass"), {"a": 0.25, "b": 0.125, "c": 0.125}
+    parameters = SMALL | {"alpha": 0.0, "class_weight": class_weight}
+    comp = task.fit(np.full(len(task.y), 5e-324), **parameters)
+    assert_same_fit(comp, task.fit(np.ones(len(task.y)), **parameters))
+
+
 @pytest.mark.parametrize("name", ["binary", "multiclass"])
 def test_balanced_weights_are_those_of_scikit_learn(name):
     task = make_task(name)
