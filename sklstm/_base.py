@@ -35,7 +35,7 @@ from sklstm._memory import refuse_too_large, refuse_too_long, refuse_too_many
 from sklstm._network import Network
 from sklstm._optimizers import SGD, Adam, LearningRate
 from sklstm._scaling import offset_and_scale, standardise
-from sklstm._sequences import fingerprints, validate_sequences
+from sklstm._sequences import fingerprints, is_number, validate_sequences
 from sklstm._targets import check_weights, refuse_nonfinite_outputs
 from sklstm._training import (
     LARGE,
@@ -226,6 +226,8 @@ class BaseLSTM(
     def _validate_params(self):
         """Validate the parameters one by one, as not every error names its own."""
         for name, value in self.get_params(deep=False).items():
+            if isinstance(value, np.timedelta64):  # an Integral, as it says
+                raise TypeError(f"{name}={value!r} is a duration.")
             try:
                 validate_parameter_constraints(
                     self._parameter_constraints, {name: value}, type(self).__name__
@@ -551,7 +553,7 @@ class BaseLSTM(
         stream keeps the weights of the time when it was made.
         """
         fitted = self._fitted()
-        if not isinstance(n_series, Integral) or isinstance(n_series, bool):
+        if not _is_whole_number(n_series):
             raise TypeError(f"n_series must be a whole number: got {n_series!r}.")
         if n_series < 1:
             raise ValueError(f"n_series must be at least 1: got {n_series}.")
@@ -563,11 +565,13 @@ class BaseLSTM(
         n_series, n_channels = int(n_series), fitted._network.n_channels
         window = None if fitted.window is None else int(fitted.window)
         parameters = fitted._parameters
-        refuse_too_many(fitted._network, parameters.dtype, n_series, window)
         engine = fitted._engine(n_threads=1)  # so that no thread outlives the stream
         if window is None:
+            refuse_too_many(engine.bytes_of_stream(n_series), n_series, window)
             steps = RunningSteps(engine, parameters, n_series)
         else:
+            n_values = n_series * window * n_channels
+            refuse_too_many(n_values * parameters.itemsize, n_series, window)
             steps = LastSteps(engine, parameters, n_series, n_channels, window)
         may_overflow = not np.abs(parameters).max() < LARGE
         scaling = None
@@ -776,6 +780,12 @@ def said_of(name):
         raise kind(f"{name}: {error}") from error
 
 
+def _is_whole_number(value):
+    """Whether it is one, and no bool."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return whole and is_number(value)
+
+
 def _layer_sizes(name, sizes):
     """Return layer sizes as a tuple; an int is one layer."""
     if isinstance(sizes, Set | Mapping):
@@ -785,8 +795,7 @@ def _layer_sizes(name, sizes):
     except TypeError as error:
         raise ValueError(f"{name} must be whole numbers: got {sizes!r}.") from error
     for size in sizes:
-        whole = isinstance(size, Integral) and not isinstance(size, bool)
-        if not whole or not 1 <= size < 2**31:
+        if not _is_whole_number(size) or not 1 <= size < 2**31:
             raise ValueError(
                 f"{name} must be whole numbers from 1 to 2**31 - 1: got {sizes}."
             )

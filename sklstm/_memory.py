@@ -34,13 +34,9 @@ def refuse_too_long(engine, lengths, batch_size):
         )
 
 
-def refuse_too_many(network, dtype, n_series, window):
-    """Refuse to keep what a stream keeps of each series."""
-    if window is None:
-        of_each = sum(2 * layer.n_units for layer in network.layers if layer.recurrent)
-    else:
-        of_each = window * network.n_channels
-    needed, available = n_series * of_each * dtype.itemsize, _physical_memory()
+def refuse_too_many(needed, n_series, window):
+    """Refuse a stream that keeps so many bytes."""
+    available = _physical_memory()
     if needed > available:
         raise ValueError(
             f"n_series={n_series} and window={window} take at least {_gib(needed)}, "

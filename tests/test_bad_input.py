@@ -1075,6 +1075,11 @@ def test_score_of_targets_of_any_scale_is_a_number():
         assert model.score(X, y * scale) == pytest.approx(expected)
 
 
+def test_score_beyond_float64_is_minus_infinity():
+    X, y = make_cube(), make_y(LSTMRegressor)
+    assert LSTMRegressor(**SMALL).fit(X, y).score(X, 1e-160 * y) == -np.inf
+
+
 # --- sample_weight ------------------------------------------------------------------
 
 ONES = np.ones(N_SAMPLES)
@@ -1242,7 +1247,7 @@ def test_one_weight_for_all_is_no_weight(estimator, weight):
 NO_LAYERS = [
     *[0, -1, 1.5, "4", None, 10**30, np.array(4), np.float32],
     *[(4, 0), (4, -1), (4, 1.5), (4, "4"), [[4]], [True]],
-    *[{4}, frozenset([4, 3]), {4: 3}, {4: 3}.keys(), b"4"],
+    *[(DURATION,), {4}, frozenset([4, 3]), {4: 3}, {4: 3}.keys(), b"4"],
 ]
 AT_LEAST_1 = [0, -1, 1.5, np.nan, "2", None, [2]]
 TOO_LARGE = 10**400  # for a float
@@ -1307,6 +1312,14 @@ def test_fit_names_a_parameter_of_no_use(estimator, name, value):
     model = estimator(**{**SMALL, name: value})
     with pytest.raises((ValueError, TypeError), match=rf"\b{name}\b"):
         model.fit(make_cube(), make_y(estimator))
+
+
+@both
+@pytest.mark.parametrize("name", ["max_iter", "alpha", "group_column", "n_jobs"])
+def test_duration_is_no_number(estimator, name):
+    model = estimator(**{**SMALL, name: DURATION, "window": 2})
+    with pytest.raises(TypeError, match=rf"^{name}=.*timedelta64.* is a duration"):
+        model.fit(make_table(), make_y(estimator))
 
 
 @both

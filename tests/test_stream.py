@@ -264,7 +264,15 @@ def test_stream_that_no_memory_holds_is_refused(n):
         windowed(n).stream()
 
 
-@pytest.mark.parametrize("n_series", [0, -1, 1.0, "1", True])
+def test_stream_is_measured_by_all_that_it_keeps(monkeypatch):
+    model = regressor(hidden_layer_sizes=1)  # states are kept in whole vectors
+    kept = model.stream(10**4)._steps.state()["h_l0"].base.nbytes
+    monkeypatch.setattr("sklstm._memory._physical_memory", lambda: int(0.9 * kept))
+    with pytest.raises(ValueError, match=r"n_series=10000 .* GiB"):
+        model.stream(10**4)
+
+
+@pytest.mark.parametrize("n_series", [0, -1, 1.0, "1", True, np.timedelta64(2)])
 def test_n_series_is_a_whole_number_from_one(n_series):
     with pytest.raises((ValueError, TypeError), match="n_series"):
         regressor().stream(n_series)

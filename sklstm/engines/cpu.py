@@ -274,6 +274,10 @@ class CPUEngine:
         values += 4 * self._network.n_parameters
         return values * self._dtype.itemsize
 
+    def bytes_of_stream(self, n_series):
+        """Return the memory that the states of a stream take at least."""
+        return n_series * 2 * int(self._state_rows().sum()) * self._dtype.itemsize
+
     def stream(self, parameters, n_series):
         """Return a `CPUStream`, which takes single steps of `n_series` series."""
         self._compile()
