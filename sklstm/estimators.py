@@ -1,5 +1,6 @@
 """LSTMClassifier and LSTMRegressor: parameters, docs, the scikit-learn contract."""
 
+import math
 from dataclasses import replace
 from numbers import Real
 
@@ -943,7 +944,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
                 "class_weight and sample_weight leave no sample with a weight above 0."
             )
         # Of tiny weights the unit may vanish, but must not be zero.
-        return weights / largest, max(unit * largest, np.nextafter(0, 1))
+        return weights / largest, max(unit * largest, math.ulp(0.0))
 
     def _make_targets(self, training):
         # Classes without weight, or held out alone, are classes too.

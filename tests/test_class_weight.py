@@ -56,6 +56,8 @@ def test_product_of_weights_may_be_too_small_for_float64():
     parameters = SMALL | {"alpha": 0.0, "class_weight": class_weight}
     comp = task.fit(np.full(len(task.y), 5e-324), **parameters)
     assert_same_fit(comp, task.fit(np.ones(len(task.y)), **parameters))
+    with pytest.raises(ValueError, match=r"alpha=1 is too large for sample_weight"):
+        task.fit(np.full(len(task.y), 5e-324), **parameters | {"alpha": 1})
 
 
 @pytest.mark.parametrize("name", ["binary", "multiclass"])
