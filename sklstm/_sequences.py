@@ -150,6 +150,7 @@ def validate_sequences(
     _check_window(form, window, group_column)
     if is_table(form):
         _refuse_empty(form)
+        form = _in_native_order(form) if isinstance(form, pd.DataFrame) else form
         group = _group_position(form, group_column)
         _refuse_one_dimension(form, window)
         values = _read_table(estimator, form, group, dtype=dtype, reset=reset)
@@ -521,6 +522,17 @@ def _refuse_empty(table):
         )
 
 
+def _in_native_order(frame):
+    """A frame whose columns have the byte order that all of pandas takes."""
+    _refuse_names_given_twice(frame)
+    foreign = {
+        name: dtype.newbyteorder("=")
+        for name, dtype in frame.dtypes.items()
+        if isinstance(dtype, np.dtype) and not dtype.isnative
+    }
+    return frame.astype(foreign) if foreign else frame
+
+
 def _refuse_one_dimension(table, window):
     """Refuse 1-D X of numbers; scikit-learn's advice is to make it 2-D in any case."""
     one_dimension = not sparse.issparse(table) and len(table.shape) == 1
@@ -541,8 +553,6 @@ def _refuse_one_dimension(table, window):
 
 def _read_table(estimator, table, group, *, dtype, reset):
     """2-D X without column `group` as a C-contiguous array of `dtype`."""
-    if isinstance(table, pd.DataFrame):
-        _refuse_names_given_twice(table)
     if not sparse.issparse(table):
         _refuse_other_than_numbers(table, group)
     try:
@@ -671,9 +681,7 @@ def _group_position(table, group_column):
         return None
     n_columns = table.shape[1]
     names = list(getattr(table, "columns", []))
-    if names.count(group_column) > 1:
-        raise ValueError(f"X has several columns named {group_column!r}: group_column")
-    if names.count(group_column) == 1:
+    if group_column in names:
         position = names.index(group_column)
     elif isinstance(group_column, Integral):
         position = _checked_position(group_column, n_columns)

@@ -686,7 +686,7 @@ REFUSED_PARAMETERS = {
     "position": (A[0], {"window": 3, "group_column": 3}, "=3 is neither .* 3 columns"),
     "negative": (A[0], {"window": 3, "group_column": -4}, "=-4 is neither"),
     "two names": (
-        pd.concat([T, T], axis=1),
+        pd.concat([T, T[["series"]]], axis=1),
         {"window": 3, "group_column": "series"},
         "X has several columns named 'series'",
     ),
