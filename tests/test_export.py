@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -138,6 +139,73 @@ def test_damaged_file_is_refused_or_differs_nowhere():
         for name, weight in other.weights_.items():
             assert_array_equal(model.weights_[name], weight)
     assert n_refused > 100
+
+
+def with_byte(n_before, value):
+    """Return what sets a byte in the directory of an archive, of its first member."""
+
+    def damage(whole):
+        place = whole.index(b"PK\x01\x02") + n_before
+        return whole[:place] + bytes([value]) + whole[place + 1 :]
+
+    return damage
+
+
+def claiming(shape):
+    """Return what puts another array first, whose header claims a shape."""
+
+    def damage(whole):
+        file = io.BytesIO(whole)
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        with zipfile.ZipFile(file, "a") as archive, archive.open("a.npy", "w") as array:
+            np.lib.format.write_array_header_1_0(array, header)
+            array.write(bytes(16))
+        return file.getvalue()
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        with_byte(8, 1),
+        *[with_byte(10, method) for method in (8, 12, 14, 99)],
+        *[claiming(shape) for shape in ((5,), (10**12, 10**4), (10**30,), (-1,))],
+    ],
+    ids=[
+        "encrypted",
+        *["deflated", "bzip2", "lzma", "unknown compression"],
+        *["one value more", "more than any memory", "more than counts", "negative"],
+    ],
+)
+def test_archive_that_lies_about_what_is_in_it_is_refused(damage):
+    model, other = fitted(), fitted(seed=1)
+    before = saved(model)
+    with pytest.raises(ValueError, match="no file of weights, or broken"):
+        load_weights(model, io.BytesIO(damage(file_of(saved(other)).getvalue())))
+    for name, weight in before.items():
+        assert_array_equal(model.weights_[name], weight)
+
+
+class Trap:
+    """Notes that it was unpickled."""
+
+    sprung = False
+
+    def __reduce__(self):
+        return setattr, (Trap, "sprung", True)
+
+
+def test_no_code_in_a_file_is_run():
+    arrays = saved(model := fitted())
+    arrays["bias_l0"] = np.array([Trap()])
+    with pytest.raises(ValueError, match="Object arrays"):
+        load_weights(model, file_of(arrays))
+    assert not Trap.sprung
+    file = file_of(arrays)
+    with np.load(file, allow_pickle=True) as archive:  # the trap is a good one
+        archive["bias_l0"]
+    assert Trap.sprung
 
 
 @pytest.mark.parametrize(
