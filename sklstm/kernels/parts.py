@@ -49,9 +49,9 @@ def scratch_size(n_layers, n_steps):
 def _scratch_of(offset, n_layers):
     """Return pointers: rows of steps, starts, lengths and keys of a shard, places."""
     rows = pointer(offset)
-    places = offset_of(rows, len(offset) - n_layers * N_REGIONS)
-    starts, lengths = offset_of(places, -3 * SHARD), offset_of(places, -2 * SHARD)
-    return rows, starts, lengths, offset_of(places, -SHARD), places
+    starts = offset_of(rows, len(offset) - n_layers * N_REGIONS - 3 * SHARD)
+    lengths, keys = offset_of(starts, SHARD), offset_of(starts, 2 * SHARD)
+    return rows, starts, lengths, keys, offset_of(starts, 3 * SHARD)
 
 
 @inner
