@@ -220,12 +220,35 @@ def test_pooled_states_and_their_gradient(
     problem.assert_gradient_equal(gradient, problem.reference_gradient())
 
 
+@pytest.mark.parametrize("head_layer_sizes", [(), (4,)], ids=["no head", "head"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+def test_outputs_are_no_numbers_where_states_are_none(pooling, head_layer_sizes):
+    """No maximum, of steps or of ReLU, hides that a network has diverged."""
+    problem = Problem(pooling=pooling, head_layer_sizes=head_layer_sizes)
+    parameters = problem.parameters()
+    problem.network.views(parameters)["weight_hh_l1"][:] = np.nan
+    with problem.engine() as engine:
+        assert np.isnan(engine.predict(parameters, problem.packed())).all()
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_loss_and_gradient_of_each_loss(kind, dtype):
     problem = Problem(kind=kind, dtype=dtype)
     loss, gradient = problem.loss_and_gradient()
     assert loss == pytest.approx(problem.reference_loss(), rel=TOLERANCE[dtype])
+    problem.assert_gradient_equal(gradient, problem.reference_gradient())
+
+
+@pytest.mark.parametrize("kind", ["log_loss", "binary_log_loss"])
+def test_loss_and_gradient_of_outputs_whose_exponential_overflows(kind):
+    problem = Problem(kind=kind)
+    for name in ("head.weight_1", "head.bias_1"):
+        problem.weights[name] = 2.0**13 * problem.weights[name]
+    raw = reference.raw_output(problem.weights, problem.sequences)
+    assert (np.ptp(raw, axis=1) > 1000).all()
+    loss, gradient = problem.loss_and_gradient()
+    assert loss == pytest.approx(problem.reference_loss(), rel=1e-12)
     problem.assert_gradient_equal(gradient, problem.reference_gradient())
 
 

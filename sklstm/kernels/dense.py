@@ -3,7 +3,14 @@
 from sklstm.kernels.gemm import ADD, OVERWRITE, PANEL, Matrix, Panels, gemm
 from sklstm.kernels.layout import DX, GATES, Z, layer_of, places_of
 from sklstm.kernels.outline import out_of_line
-from sklstm.kernels.simd import lanes, load, store, where_positive
+from sklstm.kernels.simd import (
+    lanes,
+    load,
+    maximum,
+    store,
+    where_positive,
+    zeros_like,
+)
 
 
 @out_of_line("niini pp")
@@ -31,7 +38,8 @@ def dense_forward(version):
                 for u in range(0, out_row, width):
                     x = load(work, at[GATES] + b * out_row + u)
                     target = places_of(places, e + 1)[Z] + b * above_row + u
-                    store(work, target, where_positive(x, x))
+                    # This way round what is NaN stays so.
+                    store(work, target, maximum(x, zeros_like(work)))
 
     return dense_forward
 
