@@ -1,10 +1,11 @@
 """Waiting for another thread without going to sleep."""
 
 from llvmlite import ir
-from numba.extending import intrinsic
+from numba import types
+from numba.extending import lower_builtin, type_callable
 
 from sklstm.kernels import entry_point
-from sklstm.kernels.simd import IN_PYTHON, ON_X86
+from sklstm.kernels.simd import ON_X86
 
 # A pause is 40 to 140 cycles of an x86 processor: so long a wait is 30 to 100 us there,
 # and a few elsewhere, where there is no pause.
@@ -14,48 +15,46 @@ MOST_PAUSES = 2000
 GRACE = 60
 
 
-@intrinsic
-def _read_again(typing_context, values, index):
+def _read_again(values, index):
     """Read ``values[index]`` from memory, after a pause."""
-
-    def emit(context, builder, sig, args):
-        if ON_X86:
-            name = "llvm.x86.sse2.pause"
-            pause = builder.module.globals.get(name)
-            if pause is None:
-                kind = ir.FunctionType(ir.VoidType(), [])
-                pause = ir.Function(builder.module, kind, name)
-            builder.call(pause, [])
-        array = context.make_array(sig.args[0])(context, builder, args[0])
-        place = builder.gep(array.data, [args[1]])
-        return builder.load_atomic(place, "acquire", 8)
-
-    return values.dtype(values, index), emit
+    return values[index]
 
 
-if IN_PYTHON:
+@type_callable(_read_again)
+def _type_read_again(context):
+    return lambda values, index: values.dtype
 
+
+@lower_builtin(_read_again, types.Array, types.Integer)
+def _lower_read_again(context, builder, sig, args):
+    if ON_X86:
+        name = "llvm.x86.sse2.pause"
+        pause = builder.module.globals.get(name)
+        if pause is None:
+            kind = ir.FunctionType(ir.VoidType(), [])
+            pause = ir.Function(builder.module, kind, name)
+        builder.call(pause, [])
+    array = context.make_array(sig.args[0])(context, builder, args[0])
+    place = builder.gep(array.data, [args[1]])
+    return builder.load_atomic(place, "acquire", 8)
+
+
+@entry_point
+def wait_for(version):
     def wait_for(counts, place, count):
-        """Return at once: in Python, waiting would keep the others from working."""
+        """Wait until ``counts[place] >= count``, or for up to 100 us.
 
-else:
+        Parameters
+        ----------
+        counts : array of int64
+            Read: written to by other threads.
+        place, count : int
+        """
+        version  # noqa: B018
+        for _ in range(MOST_PAUSES):
+            if _read_again(counts, place) >= count:
+                for _ in range(GRACE):
+                    _read_again(counts, place)
+                return
 
-    @entry_point
-    def wait_for(version):
-        def wait_for(counts, place, count):
-            """Wait until ``counts[place] >= count``, or for up to 100 us.
-
-            Parameters
-            ----------
-            counts : array of int64
-                Read: written to by other threads.
-            place, count : int
-            """
-            version  # noqa: B018
-            for _ in range(MOST_PAUSES):
-                if _read_again(counts, place) >= count:
-                    for _ in range(GRACE):
-                        _read_again(counts, place)
-                    return
-
-        return wait_for
+    return wait_for
