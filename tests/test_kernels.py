@@ -66,11 +66,10 @@ def add_row(target, source, n):
 
 
 @njit
-def halve(x, times):
+def multiply_flushed(x, factor):
     mode = simd.flush_denormals()
     values = pointer(x)
-    for _ in range(times):
-        store(values, 0, load(values, 0) * 0.5)
+    store(values, 0, load(values, 0) * factor)
     simd.restore_denormals(mode)
 
 
@@ -268,8 +267,10 @@ def test_gradients_are_added_in_order():
 
 @pytest.mark.skipif(not simd.ON_X86, reason="denormals are flushed on x86 only")
 @pytest.mark.skipif(simd.IN_PYTHON, reason="a kernel in Python keeps denormals")
-def test_denormals_are_flushed_in_a_kernel_and_kept_outside():
-    x = np.full(lanes_of(np.float32), 1e-37, np.float32)
-    halve(x, 10)
+@pytest.mark.parametrize(("value", "factor"), [(1e-37, 1e-3), (1e-40, 1e5)])
+def test_denormals_are_flushed_in_a_kernel_and_kept_outside(value, factor):
+    """As what comes out of a product, and as what goes into it."""
+    x = np.full(lanes_of(np.float32), value, np.float32)
+    multiply_flushed(x, factor)
     assert_array_equal(x, 0)
     assert np.float32(1e-37) / np.float32(1024) > 0

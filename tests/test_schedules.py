@@ -163,9 +163,10 @@ def test_cosine_goes_up_for_a_20th_of_the_steps_and_then_down_to_zero(start):
     assert 0 < comp.min() == comp[-1] < 1e-4 * INITIAL
 
 
-def test_adaptive_rate_is_lowered_as_often_as_in_scikit_learn():
-    optimizer = SGDOptimizer([], INITIAL, "adaptive")
-    rate = LearningRate("adaptive", INITIAL, 0.5, 0, 1)
+@pytest.mark.parametrize("initial", [INITIAL, 1e-6])
+def test_adaptive_rate_is_lowered_as_often_as_in_scikit_learn(initial):
+    optimizer = SGDOptimizer([], initial, "adaptive")
+    rate = LearningRate("adaptive", initial, 0.5, 0, 1)
     for _ in range(20):
         goes_on = not optimizer.trigger_stopping("", verbose=False)
         assert rate.go_on(scored=False) == goes_on
