@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import reference
-from numba import njit
+from numba import njit, types
 from numpy.testing import assert_array_equal
 
 from sklstm import LSTMClassifier, LSTMRegressor
 from sklstm._network import Network
 from sklstm._sequences import Sequences, fingerprints
 from sklstm.engines.cpu import CPUEngine
-from sklstm.kernels.dropout import keys_of, mixed
+from sklstm.kernels.dropout import _overload_mixed, keys_of, mixed
 
 SEED = 12345
 WORD = 2**64
@@ -65,9 +65,13 @@ def test_generator_gives_the_published_numbers():
         16408922859458223821,
     ]
     jitted = njit(lambda key, counter: mixed(key, counter))
+    # What the compiler is given, in the unsigned numbers of NumPy.
+    unsigned = _overload_mixed(types.int64, types.int64)
     for counter, number in enumerate(published):
         assert mixed(1234567, counter) == number >> 1
         assert jitted(1234567, counter) == number >> 1
+        with np.errstate(over="ignore"):
+            assert unsigned(1234567, counter) == number >> 1
 
 
 @pytest.mark.parametrize("dropout", [(0.3, 0.0), (0.0, 0.4), (0.5, 0.2)])

@@ -123,6 +123,14 @@ def multiply(a, b, c=None, transposed=False):
     return from_panels(c_panels, n_columns)
 
 
+@pytest.mark.parametrize(
+    ("features", "n_bytes"),
+    [("+sse2", 16), ("+avx2", 16), ("+avx2,+fma", 32), ("+avx2,+fma,+avx512f", 64)],
+)
+def test_vectors_fill_the_widest_registers_with_multiply_add(features, n_bytes):
+    assert simd._vector_bytes(features) == n_bytes
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("less_rows", [0, 1])
 @pytest.mark.parametrize("less_columns", [0, 1])

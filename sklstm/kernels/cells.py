@@ -12,7 +12,6 @@ from numba.extending import overload
 from sklstm.kernels import inner
 from sklstm.kernels.outline import out_of_line
 from sklstm.kernels.simd import (
-    VectorType,
     copysign,
     divide,
     exp2_of_whole,
@@ -84,9 +83,7 @@ def tanh(x):
 
 @overload(tanh)
 def _overload_tanh(x):
-    if isinstance(x, VectorType):
-        return _tanh_float32 if x.dtype == types.float32 else _tanh_float64
-    return None
+    return _tanh_float32 if x.dtype == types.float32 else _tanh_float64
 
 
 @inner
