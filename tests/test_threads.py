@@ -3,8 +3,10 @@
 That the result does not depend on the threads is the matter of `test_determinism.py`.
 """
 
+import sys
 import threading
 import time
+from queue import SimpleQueue
 
 import joblib
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.testing import assert_array_equal
 from sklstm import LSTMRegressor
 from sklstm._network import Network
 from sklstm._sequences import Sequences
-from sklstm.engines import cpu
+from sklstm.engines import cpu, crew
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -132,3 +134,58 @@ def test_error_in_any_thread_is_raised_and_the_engine_goes_on(where, monkeypatch
         loss, gradient = engine.loss_and_gradient(*arguments)
     assert loss == ref_loss
     assert_array_equal(gradient, ref_gradient)
+
+
+class Impatient(SimpleQueue):
+    """Raises an error where another would wait for ever."""
+
+    def get(self):
+        return super().get(timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_interrupt_at_any_instruction_of_a_run_leaves_no_work_behind(
+    waits, monkeypatch
+):
+    """At the k-th instruction of the caller's thread in the module, for every k."""
+    monkeypatch.setattr(crew, "SimpleQueue", Impatient)
+    crew_of_two = crew.Crew(2)
+    begun, ended = [], []
+
+    def square(item, thread):
+        begun.append(item)
+        time.sleep(1e-4)
+        ended.append(item)
+        return item**2
+
+    def run(n, stop=None):
+        return crew_of_two.run(square, n, stop)
+
+    n_instructions, n_left = 0, 0
+    while n_left <= 0:
+        n_instructions += 1
+        n_left = n_instructions
+
+        def trace(frame, event, arg):
+            nonlocal n_left
+            if frame.f_code.co_filename != crew.__file__:
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                n_left -= 1
+                if n_left == 0:
+                    raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            run(3, stop=np.zeros(1, np.int64) if waits else None)
+        except KeyboardInterrupt:
+            assert n_left <= 0
+        finally:
+            sys.settrace(before)
+        assert sorted(begun) == sorted(ended)
+        assert run(4) == [0, 1, 4, 9]
+    assert n_instructions > 100
+    crew_of_two.dismiss()

@@ -58,35 +58,54 @@ class Crew:
         n_helpers = min(n, self._n_threads) - (stop is None)
         while len(self._calls) < n_helpers:
             self._start_thread()
-        # Of this run alone: what an interrupt leaves behind is no later run's.
-        finished = SimpleQueue()
-        for thread in range(1, n_helpers + 1):
-            self._calls[thread - 1].put((work, finished))
-            self._posted[thread] += 1
-        errors = []
         try:
+            finished = self._give(work, n_helpers)
             if stop is None:
                 work(0)
-            self._gather(finished, errors, n_helpers)
+            errors = self._gather(finished, n_helpers)
         except BaseException:
             for _ in items:
                 pass
             if stop is not None:
                 stop[0] = 1
+            self._settle()
             raise
-        finally:
-            self._gather(finished, errors, n_helpers)
         for error in errors:
             if error is not None:
                 raise error
         return results
 
-    def _gather(self, finished, errors, n_helpers):
-        """Wait for all helpers; append what each of them raised, or None."""
+    def _give(self, work, n_helpers):
+        """Give `work` to some threads; return the queue of what each raised, or None.
+
+        The queue is of this call alone: what an interrupt leaves behind is in no later
+        one.
+        """
+        finished = SimpleQueue()
+        for thread in range(1, n_helpers + 1):
+            self._calls[thread - 1].put((work, finished))
+            self._posted[thread] += 1
+        return finished
+
+    def _gather(self, finished, n_helpers):
+        """Wait for the threads; return what each raised, or None."""
         for thread in range(1, n_helpers + 1):
             wait_for(self._ended, thread, self._posted[thread])
-        while len(errors) < n_helpers:
-            errors.append(finished.get())
+        return [finished.get() for _ in range(n_helpers)]
+
+    def _settle(self):
+        """Wait until no thread works, however often there is Ctrl-C.
+
+        An interrupt may have lost count of who was given work and who has ended it. But
+        each thread goes through its calls in order: so it is given one more.
+        """
+        n_helpers = len(self._calls)
+        while True:
+            try:
+                self._gather(self._give(lambda thread: None, n_helpers), n_helpers)
+                return
+            except KeyboardInterrupt:
+                pass
 
     def dismiss(self):
         """End the threads."""
