@@ -4,10 +4,11 @@ import contextlib
 import functools
 import gc
 import hashlib
-import warnings
 from pathlib import Path
 
-from numba import njit
+from numba import config, njit
+
+from sklstm.kernels.cache import keep
 
 
 def _hash_of_sources():
@@ -26,25 +27,22 @@ def entry_point(make):
     closes over is part of its key in the cache, which by itself sees only changes in
     the file that the kernel is written in.
     """
-    compiler = functools.partial(
-        njit, nogil=True, error_model="numpy", no_cfunc_wrapper=True
-    )
     kernel = make(KERNEL_VERSION)
-    compiled = compile_cached(compiler, kernel)
+    if config.DISABLE_JIT:
+        return kernel
+    options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    compiled = njit(**options)(kernel)
+    keep(compiled, kernel)
+
     around = no_garbage_collection  # the first call, which compiles
 
     @functools.wraps(kernel)
     def call(*args):
-        nonlocal compiled, around
-        try:
-            with around():
-                result = compiled(*args)
-            around = contextlib.nullcontext
-            return result
-        except OSError:  # the disk is full, say, when the first call is to be kept
-            _warn_uncached()
-            compiled = compiler()(kernel)
-            return compiled(*args)
+        nonlocal around
+        with around():
+            result = compiled(*args)
+        around = contextlib.nullcontext
+        return result
 
     return call
 
@@ -72,27 +70,3 @@ def no_garbage_collection():
     finally:
         if enabled:
             gc.enable()
-
-
-def compile_cached(compiler, kernel):
-    """Return ``compiler(cache=True)(kernel)``; no cache where none can be written.
-
-    Numba writes beside the sources, or to a folder of the user's account, or where
-    NUMBA_CACHE_DIR says: that others cannot write there is up to the user.
-    """
-    try:
-        return compiler(cache=True)(kernel)
-    except (RuntimeError, OSError):
-        _warn_uncached()
-        return compiler()(kernel)
-
-
-@functools.cache
-def _warn_uncached():
-    warnings.warn(
-        "Compiled kernels cannot be kept in any folder, so each process compiles "
-        "them anew, which takes seconds; set the environment variable "
-        "NUMBA_CACHE_DIR to a folder of your own.",
-        RuntimeWarning,
-        stacklevel=2,
-    )

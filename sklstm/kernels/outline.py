@@ -11,12 +11,14 @@ import threading
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import cfunc, from_dtype, types
+from numba import from_dtype, types
 from numba.core import cgutils
+from numba.core.ccallback import CFunc
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin
 
-from sklstm.kernels import KERNEL_VERSION, compile_cached, no_garbage_collection
+from sklstm.kernels import KERNEL_VERSION, no_garbage_collection
+from sklstm.kernels.cache import keep
 from sklstm.kernels.simd import IN_PYTHON
 
 _SYMBOLS = []
@@ -95,9 +97,10 @@ def _symbol_of(kernel, arguments):
             "p": types.CPointer(dtype),
             "n": types.CPointer(types.int64),
         }
-        interface = types.void(*(kinds[kind] for kind in arguments.replace(" ", "")))
-        compiler = functools.partial(cfunc, interface, error_model="numpy")
-        compiled = compile_cached(compiler, kernel)
+        interface = tuple(kinds[kind] for kind in arguments.replace(" ", ""))
+        compiled = CFunc(kernel, (interface, types.void), {}, {"error_model": "numpy"})
+        keep(compiled, kernel)
+        compiled.compile()
         name = f"sklstm.{kernel.__name__}.{dtype}.{KERNEL_VERSION}"
         llvm.add_symbol(name, compiled.address)
         symbol.kept[dtype] = compiled  # its code lives as long as it does
