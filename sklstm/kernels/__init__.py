@@ -4,9 +4,11 @@ import contextlib
 import functools
 import gc
 import hashlib
+import os
 from pathlib import Path
 
-from numba import config, njit
+from numba import config, njit, typeof
+from numba.core.compiler_lock import global_compiler_lock
 
 from sklstm.kernels.cache import keep
 
@@ -34,15 +36,12 @@ def entry_point(make):
     compiled = njit(**options)(kernel)
     keep(compiled, kernel)
 
-    around = no_garbage_collection  # the first call, which compiles
-
     @functools.wraps(kernel)
     def call(*args):
-        nonlocal around
-        with around():
-            result = compiled(*args)
-        around = contextlib.nullcontext
-        return result
+        if not compiled.overloads:
+            with compiling():
+                compiled.compile(tuple(typeof(arg) for arg in args))
+        return compiled(*args)
 
     return call
 
@@ -58,15 +57,26 @@ def inner(function, **options):
 
 
 @contextlib.contextmanager
-def no_garbage_collection():
-    """Pause Python's garbage collector, which took a twelfth of a first fit.
+def compiling():
+    """Let one thread compile, without the garbage collector, and let forks wait for it.
 
-    What a compilation makes, it keeps: the collector goes through it in vain.
+    The collector took a twelfth of a first fit: what a compilation makes, it keeps. A
+    fork amid a compilation in another thread would leave the child with half of what it
+    makes, with its lock taken, and with no garbage collector.
     """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    with global_compiler_lock:
+        enabled = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if enabled:
+                gc.enable()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )

@@ -7,7 +7,6 @@ its callers only know its symbol.
 """
 
 import functools
-import threading
 
 import llvmlite.binding as llvm
 from llvmlite import ir
@@ -17,13 +16,12 @@ from numba.core.ccallback import CFunc
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin
 
-from sklstm.kernels import KERNEL_VERSION, no_garbage_collection
+from sklstm.kernels import KERNEL_VERSION, compiling
 from sklstm.kernels.cache import keep
 from sklstm.kernels.simd import IN_PYTHON
 
 _SYMBOLS = []
 _IN_PYTHON = []  # kernels at the addresses that they have in Python
-_LOCK = threading.Lock()
 
 
 def out_of_line(arguments, seldom=False):
@@ -65,21 +63,23 @@ def out_of_line(arguments, seldom=False):
     return decorate
 
 
+@functools.cache  # and so there is no lock to wait for once they are
 def ready(dtype):
     """Compile all out-of-line kernels for pointers to `dtype`, or load them."""
     if not IN_PYTHON:
-        with _LOCK, no_garbage_collection():
+        with compiling():
             for symbol in _SYMBOLS:
                 symbol(from_dtype(dtype))
 
 
+@functools.cache
 def address_of(call, dtype):
     """Compile a kernel that is seldom needed, or load it; return where it lies."""
     if IN_PYTHON:
         if call.kernel not in _IN_PYTHON:
             _IN_PYTHON.append(call.kernel)
         return _IN_PYTHON.index(call.kernel)
-    with _LOCK, no_garbage_collection():
+    with compiling():
         kind = from_dtype(dtype)
         call.symbol(kind)
         return call.symbol.kept[kind].address
