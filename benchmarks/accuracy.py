@@ -5,9 +5,9 @@
 Both sides are one layer of 64 and a linear output on the last state, trained by Adam
 (learning rate 0.001) on minibatches of 32 for about 3,000 updates, without clipping or
 early stopping, in one thread. Both stand in one pipeline, behind the same scaling of
-channels. What differs: for two classes sklstm has one logistic output, PyTorch two
-softmax outputs; and sklstm has one bias where PyTorch has two, which Adam moves twice
-as fast.
+channels. What differs: first weights are drawn as each side does by default; for two
+classes sklstm has one logistic output, PyTorch two softmax outputs; and sklstm has one
+bias where PyTorch has two, which Adam moves twice as fast.
 
 A set passes if sklstm's mean is at least PyTorch's less twice the standard error of
 the difference. Sides take turns; seconds are the processor's, medians of a fit.
@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.data import load_sequences
+from benchmarks.plain import PLAIN
 from benchmarks.torch_lstm import TorchClassifier
 from sklstm import LSTMClassifier
 from sklstm.preprocessing import PerStep
@@ -44,7 +45,12 @@ def sides(n_samples):
     n_epochs = round(N_UPDATES / updates_per_epoch)
     common = {"batch_size": BATCH_SIZE, "max_iter": n_epochs}
     ours = LSTMClassifier(
-        (64,), max_grad_norm=None, tol=0, n_iter_no_change=n_epochs, **common
+        (64,),
+        max_grad_norm=None,
+        tol=0,
+        n_iter_no_change=n_epochs,
+        **PLAIN,
+        **common,
     )
     return ours, TorchClassifier(64, **common)
 

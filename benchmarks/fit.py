@@ -15,6 +15,7 @@ from sklearn.utils._testing import ignore_warnings
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
 from benchmarks.data import load_sequences
+from benchmarks.plain import PLAIN
 from benchmarks.side_by_side import Row, in_turn, rows
 from benchmarks.torch_lstm import TorchRegressor
 from benchmarks.training_step import operations
@@ -63,6 +64,7 @@ def ours(X, y, hidden, batch_size, n_threads):
         max_iter=N_EPOCHS,
         n_iter_no_change=N_EPOCHS,
         max_grad_norm=None,
+        **PLAIN,
         random_state=0,
         n_jobs=n_threads,
     )
@@ -108,7 +110,9 @@ def with_keras(X, hidden, batch_size):
 
 def check(X, y, hidden):
     """Refuse to measure sides that differ in the loss of the first weights."""
-    model = LSTMRegressor((hidden,), batch_size=len(y), max_iter=1, random_state=0)
+    model = LSTMRegressor(
+        (hidden,), batch_size=len(y), max_iter=1, random_state=0, **PLAIN
+    )
     loss = model.fit(X, y).loss_
     network = Network(X[0].shape[1], (hidden,), False, (), 1)
     first = network.initialise(np.random.RandomState(0), np.float32)

@@ -7,6 +7,7 @@ do: a ratio of 1 is growth in proportion.
 import numpy as np
 from sklearn.utils._testing import ignore_warnings
 
+from benchmarks.plain import PLAIN
 from benchmarks.side_by_side import Row, in_turn
 from sklstm import LSTMRegressor
 
@@ -18,7 +19,7 @@ RAGGED_STEPS = (5, 95)
 def fit(X, n_threads):
     """Return a function that fits an epoch."""
     y = np.array([x[-1, 0] for x in X])
-    model = LSTMRegressor((64,), batch_size=32, max_iter=1, n_jobs=n_threads)
+    model = LSTMRegressor((64,), batch_size=32, max_iter=1, n_jobs=n_threads, **PLAIN)
     return ignore_warnings(lambda: model.fit(X, y))
 
 

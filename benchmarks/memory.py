@@ -29,9 +29,10 @@ import numpy as np
 warnings.simplefilter("ignore")
 side, method, n, steps, channels, hidden, batch_size = json.loads(sys.argv[1])
 if side == "sklstm":
+    from benchmarks.plain import PLAIN
     from sklstm import LSTMRegressor
     def model():
-        return LSTMRegressor((hidden,), batch_size=batch_size, max_iter=2)
+        return LSTMRegressor((hidden,), batch_size=batch_size, max_iter=2, **PLAIN)
 else:
     import torch
     from benchmarks.torch_lstm import TorchRegressor

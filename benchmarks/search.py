@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils._testing import ignore_warnings
 
+from benchmarks.plain import PLAIN
 from benchmarks.side_by_side import Row
 from sklstm import LSTMClassifier
 
@@ -36,7 +37,7 @@ def searches(quick):
     if quick:
         sizes, batch_sizes = sizes[1:2], batch_sizes[1:]
     ours = GridSearchCV(
-        LSTMClassifier(n_channels=8, max_iter=n_epochs, random_state=0),
+        LSTMClassifier(n_channels=8, max_iter=n_epochs, random_state=0, **PLAIN),
         {
             "hidden_layer_sizes": [(size,) for size in sizes],
             "batch_size": batch_sizes,

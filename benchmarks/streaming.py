@@ -5,6 +5,7 @@ import torch
 from onnx import helper
 from sklearn.utils._testing import ignore_warnings
 
+from benchmarks.plain import PLAIN
 from benchmarks.prediction import onnx_weights, session
 from benchmarks.side_by_side import in_turn, rows
 from sklstm import LSTMRegressor
@@ -75,7 +76,7 @@ def measure(case, n_threads, repeats):
     X = rng.randn(20, 5, N_CHANNELS)
     y = X[:, -1, 0]
     model = LSTMRegressor(
-        (hidden,), max_iter=1, normalize_y=False, n_jobs=n_threads
+        (hidden,), max_iter=1, normalize_y=False, n_jobs=n_threads, **PLAIN
     ).fit(X, y)
     torch.set_num_threads(n_threads)
     x = rng.randn(n_series, N_CHANNELS).astype(np.float32)

@@ -29,6 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from benchmarks.data import load
+from benchmarks.plain import PLAIN
 from benchmarks.torch_lstm import TorchRegressor
 from sklstm import LSTMRegressor
 
@@ -84,6 +85,7 @@ def pipelines(X):
         max_grad_norm=None,
         tol=0,
         n_iter_no_change=COMMON["max_iter"],
+        **PLAIN,
         **COMMON,
     )
     cut = FunctionTransformer(windows)

@@ -14,8 +14,8 @@ once.
 # ------------------------
 #
 # ``n_channels=8`` makes eight steps of eight channels of a row of 64 pixels. Both
-# networks have about 11 000 weights, the same minibatches, and train until the loss no
-# longer falls. Which scaler and step size suit them is searched for both alike.
+# networks have about 11 000 weights and the same minibatches, and train as they do by
+# default. Which scaler and step size suit them is searched for both alike.
 
 import sys
 import time
