@@ -1,30 +1,25 @@
 """Models that are kept and loaded."""
 
-import json
+import io
 import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import cloudpickle
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
+import skops.io
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 
 import sklstm
 from sklstm import LSTMClassifier, LSTMRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N_CHANNELS = 2
-
-LOAD = """
-import json, sys, warnings
-import joblib, numpy as np
-warnings.simplefilter("error")
-model = joblib.load(sys.argv[1]).set_params(n_jobs=3)
-X = np.load(sys.argv[2])
-print(json.dumps([model.predict(X).tolist(), model.transform(X).tolist()]))
-"""
 
 
 def sequences(n=50):
@@ -47,24 +42,6 @@ def test_pickled_model_gives_the_same_bits(estimator, protocol):
     loaded = pickle.loads(pickle.dumps(model, protocol))
     assert_array_equal(loaded.predict(X), model.predict(X))
     assert_array_equal(loaded.transform(X), model.transform(X))
-
-
-@both
-def test_kept_model_gives_the_same_bits_in_another_process(estimator, tmp_path):
-    model, X = fitted(estimator), sequences()
-    joblib.dump(model, tmp_path / "model.joblib")
-    np.save(tmp_path / "X.npy", X)
-    process = subprocess.run(
-        [sys.executable, "-c", LOAD, tmp_path / "model.joblib", tmp_path / "X.npy"],
-        env=None,
-        cwd=Path(sklstm.__file__).parents[1],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    prediction, states = json.loads(process.stdout)
-    assert_array_equal(prediction, model.predict(X))
-    assert_array_equal(states, model.transform(X))
 
 
 @both
@@ -104,3 +81,146 @@ def test_model_of_another_version_is_loaded_with_a_warning(estimator, monkeypatc
 def test_model_that_is_not_fitted_can_be_kept(estimator):
     loaded = pickle.loads(pickle.dumps(estimator(7)))
     assert loaded.get_params() == estimator(7).get_params()
+
+
+# --- any keeper, another process, any number of threads -------------------------------
+
+
+def by_joblib(model):
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    return file.getvalue()
+
+
+def from_skops(kept):
+    """Load what skops kept, which asks whether its types are to be trusted."""
+    types = skops.io.get_untrusted_types(data=kept)
+    assert all(name.startswith("sklstm.") for name in types), types
+    return skops.io.loads(kept, trusted=types)
+
+
+KEEPERS = {
+    "pickle": (pickle.dumps, pickle.loads),
+    "joblib": (by_joblib, lambda kept: joblib.load(io.BytesIO(kept))),
+    "cloudpickle": (cloudpickle.dumps, cloudpickle.loads),
+    "skops": (skops.io.dumps, from_skops),
+}
+X = sequences()
+Y = X[:, -1, 0]
+TABLE = pd.DataFrame(X[:, 0], columns=["load", "wind"])
+CASES = {  # an estimator, X and y
+    "deep": (
+        LSTMRegressor(
+            (5, 3), bidirectional=True, head_layer_sizes=(4,), random_state=0
+        ),
+        [x[: 1 + k % 6] for k, x in enumerate(X)],
+        np.column_stack([Y, Y**2]),
+    ),
+    "poisson": (
+        LSTMRegressor(
+            5, loss="poisson", dtype="float64", random_state=np.random.RandomState(0)
+        ),
+        X,
+        np.exp(Y),
+    ),
+    "labels": (
+        LSTMClassifier(5, solver="sgd", early_stopping=True, random_state=0),
+        X,
+        np.array(["low", "middle", "high"])[np.digitize(Y, [-0.5, 0.5])],
+    ),
+    "table": (LSTMClassifier(5, window=3, random_state=0), TABLE, Y > 0),
+}
+N_JOBS = (1, 2, 5)
+cases = pytest.mark.parametrize("case", CASES)
+keepers = pytest.mark.parametrize("keeper", KEEPERS)
+
+
+def fitted_case(case):
+    estimator, X, y = CASES[case]
+    return clone(estimator).set_params(max_iter=2, batch_size=16, n_jobs=2).fit(X, y)
+
+
+def answers(model, X):
+    predict = getattr(model, "predict_proba", model.predict)
+    return np.column_stack([model.transform(X), predict(X)])
+
+
+@cases
+@keepers
+def test_loaded_model_answers_and_goes_on_as_the_first_does(keeper, case):
+    model = fitted_case(case)
+    dumps, loads = KEEPERS[keeper]
+    loaded = loads(dumps(model))
+    _, X, y = CASES[case]
+    assert_array_equal(answers(loaded, X), answers(model, X))
+    for each in (model, loaded):
+        each.set_params(early_stopping=False).partial_fit(X, y)
+    for name, weight in model.weights_.items():
+        assert_array_equal(loaded.weights_[name], weight)
+    assert loaded.loss_curve_ == model.loss_curve_
+
+
+ANSWER = """
+import sys, warnings
+from pathlib import Path
+import numpy as np
+warnings.simplefilter("error")
+sys.path.append(sys.argv[1])
+from test_persistence import CASES, KEEPERS, N_JOBS, answers
+for path in Path(sys.argv[2]).glob("*.kept"):
+    keeper, case = path.stem.split()
+    _, loads = KEEPERS[keeper]
+    model = loads(path.read_bytes())
+    _, X, _ = CASES[case]
+    given = [answers(model.set_params(n_jobs=n_jobs), X) for n_jobs in N_JOBS]
+    np.save(path.with_suffix(".npy"), given)
+"""
+
+
+@pytest.fixture(scope="module")
+def answers_elsewhere(tmp_path_factory):
+    """The folder of what another process answers with the models that it loads."""
+    folder = tmp_path_factory.mktemp("models")
+    for case in CASES:
+        model = fitted_case(case)
+        np.save(folder / f"{case}.npy", answers(model, CASES[case][1]))
+        for keeper, (dumps, _) in KEEPERS.items():
+            (folder / f"{keeper} {case}.kept").write_bytes(dumps(model))
+    subprocess.run(
+        [sys.executable, "-c", ANSWER, Path(__file__).parent, folder],
+        cwd=Path(sklstm.__file__).parents[1],
+        check=True,
+    )
+    return folder
+
+
+@cases
+@keepers
+def test_another_process_answers_the_same_on_any_number_of_threads(
+    keeper, case, answers_elsewhere
+):
+    ref = np.load(answers_elsewhere / f"{case}.npy")
+    comp = np.load(answers_elsewhere / f"{keeper} {case}.npy")
+    assert len(comp) == len(N_JOBS)
+    for given in comp:
+        assert_array_equal(given, ref)
+
+
+@keepers
+def test_every_keeper_notes_the_version(keeper, monkeypatch):
+    dumps, loads = KEEPERS[keeper]
+    model = fitted_case("deep")
+    monkeypatch.setattr("sklstm._base.VERSION", "0.0.1")
+    kept = dumps(model)
+    monkeypatch.undo()
+    with pytest.warns(UserWarning, match=r"kept by sklstm 0\.0\.1, and this is"):
+        loads(kept)
+
+
+def test_class_of_a_notebook_is_kept_by_cloudpickle():
+    class Mine(LSTMRegressor):
+        """One that no module holds."""
+
+    model = fitted(Mine)
+    loaded = cloudpickle.loads(cloudpickle.dumps(model))
+    assert_array_equal(loaded.predict(X), model.predict(X))
