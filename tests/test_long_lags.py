@@ -1,4 +1,4 @@
-"""Lags of 50 steps and more are learnt: two problems of 1997, see the benchmarks."""
+"""Long lags are learnt: two problems of 1997, see the benchmark."""
 
 import sys
 from pathlib import Path
