@@ -71,6 +71,7 @@ decays = st.one_of(reals(0, 0.875), one_of([-0.0, 0.9, 0.999, np.nextafter(1, 0)
 USUAL = {
     "hidden_layer_sizes": layers,
     "bidirectional": flags,
+    "standardize": flags,
     "pooling": one_of(["last", "mean", "max", np.str_("mean")]),
     "head_layer_sizes": st.one_of(layers, one_of([(), [], np.array([])])),
     "n_channels": st.none(),

@@ -39,7 +39,7 @@ def answers_of_reference(model, X):
     Without predictions in units of the targets, which the weights do not hold.
     """
     weights = {name: weight.astype(float) for name, weight in model.weights_.items()}
-    sequences = list(X.astype(float))
+    sequences = list((X.astype(float) - model.X_offset_) / model.X_scale_)
     states = reference.pooled(weights, sequences, model.pooling)
     if getattr(model, "normalize_y", False):
         return states

@@ -115,8 +115,13 @@ class Crew:
     def _start_thread(self):
         calls = SimpleQueue()
         arguments = len(self._calls) + 1, calls
-        threading.Thread(target=self._serve, args=arguments, daemon=True).start()
-        self._calls.append(calls)  # not before it has started
+        try:
+            threading.Thread(target=self._serve, args=arguments, daemon=True).start()
+            self._calls.append(calls)  # not before it has started
+        except BaseException:
+            if calls not in self._calls:
+                calls.put(None)  # for a thread that has started all the same
+            raise
 
     def _serve(self, thread, calls):
         n_calls = 0
