@@ -117,10 +117,16 @@ def test_prediction_leaves_nothing_behind(method, data):
     assert bytes_a_call(lambda: getattr(model, method)(data)) < 10
 
 
-def test_windows_and_streams_leave_nothing_behind():
+def test_windows_leave_nothing_behind():
     model = LSTMRegressor(window=3, max_iter=1, **PARAMETERS).fit(X[:, 0], Y)
-    stream = model.stream()
     assert bytes_a_call(lambda: model.predict(X[:40, 0])) < 10
+
+
+@pytest.mark.parametrize("window", [None, 3])
+def test_streams_leave_nothing_behind(window):
+    data = X if window is None else X[:, 0]
+    model = LSTMRegressor(window=window, max_iter=1, **PARAMETERS).fit(data, Y)
+    stream = model.stream()
     assert bytes_a_call(lambda: stream.predict(X[0, 0])) < 10
     assert bytes_a_call(lambda: model.stream().predict(X[0, 0])) < 10
 
