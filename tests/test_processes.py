@@ -184,8 +184,7 @@ def test_interpreter_that_ends_waits_for_the_fit_of_a_thread(delays, expected):
 @slow
 @pytest.mark.parametrize("delay", [0.5, 1, 2, 3, 4, 5, 6, 7])
 def test_interpreter_ends_amid_a_first_fit(delay, expected, tmp_path):
-    found = run("end_amid_fit", "daemon", delay, 0, cache=tmp_path)
-    assert found == ["fitting"]
+    assert run("end_amid_fit", "first", delay, 0, cache=tmp_path) == ["fitting"]
     # What was kept until then is whole.
     assert run("fit_in_threads", cache=tmp_path) == [expected] * N_FITS
 
@@ -300,24 +299,29 @@ def use_joblib(backend):
 
 def end_amid_fit(kind, delay, status):
     """End the main thread while another fits: a daemon for ever, else for a while."""
-    begin = threading.Event()
+    begun = threading.Event()
+
+    def fit_first():
+        begun.set()
+        fit(2)
 
     def fit_for_ever():
-        begin.set()
+        fit(2)  # with the kernels loaded, what follows is training
+        begun.set()
         fit(2, max_iter=10**9)
 
     def fit_for_a_while():
-        begin.set()
+        fit(2)
+        begun.set()
         end = time.perf_counter() + 1
         while time.perf_counter() < end:
             fit(2, max_iter=20)
         print(bits_of_fit(2))
 
-    daemon = kind == "daemon"
-    fit_on = fit_for_ever if daemon else fit_for_a_while
-    thread = threading.Thread(target=fit_on, daemon=daemon)
+    fits = {"first": fit_first, "daemon": fit_for_ever, "thread": fit_for_a_while}
+    thread = threading.Thread(target=fits[kind], daemon=kind != "thread")
     thread.start()
-    begin.wait()
+    begun.wait()
     time.sleep(float(delay))
     print("fitting" if thread.is_alive() else "over", flush=True)
     if int(status):
