@@ -23,11 +23,13 @@ N_TEST = 2560
 N_UNITS = 8
 SETTINGS = {
     "solver": "adam",
-    "learning_rate_init": 0.02,
+    "learning_rate_init": 0.01,
     "epsilon": 0.01,  # smaller steps where gradients are small
-    "batch_size": 16,
+    "batch_size": 8,
     "max_grad_norm": 1.0,
     "pooling": "last",
+    "recurrent_dropout": 0.0,
+    "standardize": False,
 }
 # In 1997 there were no forget gates: states were kept. Their input gates began closed.
 INPUT_BIAS, FORGET_BIAS = -3.0, 5.0

@@ -46,10 +46,10 @@ class _TorchLSTM(BaseEstimator):
             [*self.lstm_.parameters(), *self.head_.parameters()],
             lr=self.learning_rate_init,
         )
-        end = time.perf_counter() + self.max_seconds
+        end = time.process_time() + self.max_seconds
         for _ in range(self.max_iter):
             for batch in torch.randperm(len(X)).split(self.batch_size):
-                if time.perf_counter() > end:
+                if time.process_time() > end:
                     return self
                 optimizer.zero_grad()
                 loss(self._raw(X[batch], lengths[batch]), targets[batch]).backward()
