@@ -240,12 +240,15 @@ def test_loss_and_gradient_of_each_loss(kind, dtype):
     problem.assert_gradient_equal(gradient, problem.reference_gradient())
 
 
+@pytest.mark.parametrize("highest", [0, 1, 2])
 @pytest.mark.parametrize("kind", ["log_loss", "binary_log_loss"])
-def test_loss_and_gradient_of_outputs_whose_exponential_overflows(kind):
+def test_loss_and_gradient_of_outputs_whose_exponential_overflows(kind, highest):
     problem = Problem(kind=kind)
     for name in ("head.weight_1", "head.bias_1"):
-        problem.weights[name] = 2.0**13 * problem.weights[name]
+        weight = 2.0**13 * problem.weights[name]
+        problem.weights[name] = np.roll(weight, highest, axis=0)
     raw = reference.raw_output(problem.weights, problem.sequences)
+    assert (raw.argmax(axis=1) == highest).all()
     assert (np.ptp(raw, axis=1) > 1000).all()
     loss, gradient = problem.loss_and_gradient()
     assert loss == pytest.approx(problem.reference_loss(), rel=1e-12)
@@ -288,6 +291,16 @@ def test_gradient_of_hidden_sizes_around_the_vector_width(hidden_size, dtype):
         )
         comp = (directions * comp).reshape(8, -1).sum(axis=1)
         assert reference.relative_error(comp, ref) <= TOLERANCE[dtype], name
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sizes", [(7,), (8, 15), (16, 17), (33,)])
+def test_gradient_of_head_sizes_around_the_vector_width(sizes, dtype):
+    problem = Problem(
+        hidden_layer_sizes=(3,), head_layer_sizes=sizes, n_outputs=2, dtype=dtype
+    )
+    _, gradient = problem.loss_and_gradient()
+    problem.assert_gradient_equal(gradient, problem.reference_gradient())
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
