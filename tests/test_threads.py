@@ -149,7 +149,7 @@ def test_interrupt_at_any_instruction_of_a_run_leaves_no_work_behind(
 ):
     """At the k-th instruction of the caller's thread in the module, for every k."""
     monkeypatch.setattr(crew, "SimpleQueue", Impatient)
-    crew_of_two = crew.Crew(2)
+    threads_before = set(threading.enumerate())
     begun, ended = [], []
 
     def square(item, thread):
@@ -157,9 +157,6 @@ def test_interrupt_at_any_instruction_of_a_run_leaves_no_work_behind(
         time.sleep(1e-4)
         ended.append(item)
         return item**2
-
-    def run(n, stop=None):
-        return crew_of_two.run(square, n, stop)
 
     n_instructions, n_left = 0, 0
     while n_left <= 0:
@@ -177,15 +174,18 @@ def test_interrupt_at_any_instruction_of_a_run_leaves_no_work_behind(
                     raise KeyboardInterrupt
             return trace
 
-        before = sys.gettrace()
+        two, before = crew.Crew(2), sys.gettrace()
         sys.settrace(trace)
         try:
-            run(3, stop=np.zeros(1, np.int64) if waits else None)
+            two.run(square, 3, stop=np.zeros(1, np.int64) if waits else None)
         except KeyboardInterrupt:
             assert n_left <= 0
         finally:
             sys.settrace(before)
         assert sorted(begun) == sorted(ended)
-        assert run(4) == [0, 1, 4, 9]
+        assert two.run(square, 4) == [0, 1, 4, 9]
+        two.dismiss()
     assert n_instructions > 100
-    crew_of_two.dismiss()
+    for thread in set(threading.enumerate()) - threads_before:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive()
