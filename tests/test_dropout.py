@@ -74,6 +74,13 @@ def test_generator_gives_the_published_numbers():
             assert unsigned(1234567, counter) == number >> 1
 
 
+def test_keys_of_samples_are_mixed_from_seed_and_identity():
+    identities = np.array([0, 1, 2**40, 2**64 - 1], np.uint64)
+    for seed in (0, SEED, 2**63 - 1):
+        comp = keys_of(seed, identities)
+        assert comp.tolist() == [mixed(seed, number) for number in identities.tolist()]
+
+
 @pytest.mark.parametrize("dropout", [(0.3, 0.0), (0.0, 0.4), (0.5, 0.2)])
 @pytest.mark.parametrize("pooling", ["last", "max"])
 @pytest.mark.parametrize("bidirectional", [False, True])
