@@ -14,8 +14,8 @@ The peers are given channels that are standardised, the last two of them flatten
 padded with zeros to the longest training sequence; in a regression all of them have
 targets that are standardised. All run in one thread.
 
-A fit that takes longer than `--seconds` of the processor is stopped then (the MLP, which cannot be,
-goes on), and marked with a star. Results are kept, a line each, in
+A fit that takes longer than `--seconds` of the processor is stopped then (the MLP,
+which cannot be, goes on), and marked with a star. Results are kept, a line each, in
 ``<out>/defaults.jsonl``; what is there already is not run again, so that a run can be
 gone on with. At the end the table is printed of all that is there.
 

@@ -329,7 +329,14 @@ class BaseLSTM(
         values = {name: getattr(self, name) for name in self._architecture_parameters}
         for name in ("hidden_layer_sizes", "head_layer_sizes"):
             values[name] = _layer_sizes(name, values[name])
+        values["pooling"] = self._pooling()
         return values
+
+    def _pooling(self):
+        """Return the pooling that is meant, as "auto" is of the classifier alone."""
+        if self.pooling != "auto":
+            return self.pooling
+        return "max" if self.window is None else "last"
 
     def _refuse_another_architecture(self):
         for name, value in self._architecture_now().items():
@@ -357,7 +364,7 @@ class BaseLSTM(
             self.bidirectional,
             _layer_sizes("head_layer_sizes", self.head_layer_sizes),
             self._targets.n_outputs,
-            self.pooling,
+            self._pooling(),
             self._float("dropout"),
             self._float("recurrent_dropout"),
         )

@@ -135,14 +135,13 @@ class LearningRate:
         down = 0.5 * (1 + math.cos(math.pi * before))
         return self._initial * min(1.0, after / self.WARM_UP) * down
 
-    def go_on(self, scored):
+    def go_on(self):
         """Return whether to go on where neither loss nor score improves any longer.
 
-        "adaptive" does so with a fifth of the rate, "cosine" to its end, unless it is
-        a score that is watched.
+        "adaptive" does so with a fifth of the rate, "cosine" to its end.
         """
         if self._schedule == "cosine":
-            return not scored
+            return True
         if self._schedule != "adaptive" or self._current <= self.SMALLEST:
             return False
         self._current /= 5

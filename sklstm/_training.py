@@ -273,8 +273,8 @@ def train(
     validation_score : callable, optional
         Called after each epoch, without arguments; training stops when it no longer
         rises, and goes back to the parameters of the best epoch. Without it, training
-        stops when the loss no longer falls (where the learning rate does not end by
-        itself), and the last parameters stay.
+        stops when the loss no longer falls, and the last parameters stay. A learning
+        rate that has an end of its own is gone on with to there.
     epochs : object, optional
         Its ``begin()`` and ``end(parameters)`` are called before and after each epoch,
         the latter with those that are left if training stops there, which it does
@@ -322,7 +322,7 @@ def train(
             if epochs is not None and epochs.end(best if scored else last):
                 break
             if progress.n_bad > schedule.n_iter_no_change:
-                if not schedule.learning_rate.go_on(scored):
+                if not schedule.learning_rate.go_on():
                     break
                 progress.n_bad = 0
         else:

@@ -137,8 +137,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
 
     tol : float, default=1e-4
         Training stops when the loss (with `early_stopping` the validation score) has
-        not improved by `tol` for more than `n_iter_no_change` epochs in a row. The loss
-        does not stop it with ``learning_rate="cosine"``, which has an end of its own.
+        not improved by `tol` for more than `n_iter_no_change` epochs in a row; not with
+        ``learning_rate="cosine"``, which has an end of its own.
 
     verbose : bool or int, default=False
         Whether to print a line for each epoch: its loss, validation score, mean norm
@@ -163,9 +163,9 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
 
     early_stopping : bool, default=False
         Whether to hold `validation_fraction` of the samples out, unless `fit` is given
-        `X_val` and `y_val`, to stop when the score on them no longer improves, and to
-        keep the weights of the best epoch. With `window` the last part of each series
-        is held out, else a random part.
+        `X_val` and `y_val`, to stop when the score on them no longer improves (see
+        `tol`), and to keep the weights of the best epoch. With `window` the last part
+        of each series is held out, else a random part.
 
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` holds out.
@@ -274,8 +274,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     >>> rng = np.random.default_rng(0)
     >>> X = [rng.normal(size=(n_steps, 1)) for n_steps in rng.integers(5, 15, 300)]
     >>> y = [sequence.mean() for sequence in X]
-    >>> model = LSTMRegressor(16, learning_rate_init=0.01, batch_size=32,
-    ...                       early_stopping=True, random_state=0)
+    >>> model = LSTMRegressor(random_state=0)
     >>> bool(model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.9)
     True
     """
@@ -481,11 +480,11 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     bidirectional : bool, default=False
         Whether each layer also reads the sequence from its end.
 
-    pooling : {'last', 'mean', 'max'}, default='max'
+    pooling : {'auto', 'last', 'mean', 'max'}, default='auto'
         What sums a sequence up for the layers above the recurrent ones: the hidden
         state at the last step (with `bidirectional` next to it that of the backward
         direction at the first step), or the mean or the maximum, unit by unit, over all
-        steps (of each direction).
+        steps (of each direction). "auto" is "max", with `window` "last".
 
     standardize : bool, default=True
         Whether the network sees each channel less its mean, over its standard
@@ -567,8 +566,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
     tol : float, default=1e-4
         Training stops when the loss (with `early_stopping` the validation score) has
-        not improved by `tol` for more than `n_iter_no_change` epochs in a row. The loss
-        does not stop it with ``learning_rate="cosine"``, which has an end of its own.
+        not improved by `tol` for more than `n_iter_no_change` epochs in a row; not with
+        ``learning_rate="cosine"``, which has an end of its own.
 
     verbose : bool or int, default=False
         Whether to print a line for each epoch: its loss, validation score, mean norm
@@ -593,9 +592,9 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
     early_stopping : bool, default=False
         Whether to hold `validation_fraction` of the samples out, unless `fit` is given
-        `X_val` and `y_val`, to stop when the score on them no longer improves, and to
-        keep the weights of the best epoch. With `window` the last part of each series
-        is held out, else a random part of each class.
+        `X_val` and `y_val`, to stop when the score on them no longer improves (see
+        `tol`), and to keep the weights of the best epoch. With `window` the last part
+        of each series is held out, else a random part of each class.
 
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` holds out.
@@ -697,14 +696,14 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     >>> rng = np.random.default_rng(0)
     >>> X = [rng.normal(size=(n_steps, 2)) for n_steps in rng.integers(5, 15, 300)]
     >>> y = ["right" if sequence[-1, 0] > 0 else "left" for sequence in X]
-    >>> model = LSTMClassifier(16, learning_rate_init=0.01, batch_size=32,
-    ...                        early_stopping=True, random_state=0)
+    >>> model = LSTMClassifier(pooling="last", random_state=0)
     >>> bool(model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.8)
     True
     """
 
     _parameter_constraints = {
         **BaseLSTM._parameter_constraints,
+        "pooling": [StrOptions({"auto", "last", "mean", "max"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -713,7 +712,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         hidden_layer_sizes=(64,),
         *,
         bidirectional=False,
-        pooling="max",
+        pooling="auto",
         head_layer_sizes=(),
         standardize=True,
         n_channels=None,

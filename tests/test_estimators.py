@@ -636,3 +636,21 @@ def test_rows_of_a_table_in_time_are_steps_of_n_channels():
     assert_array_equal(comp.transform(table), ref.transform(cube))
     make_weighty(comp)
     assert_predicts_windows(comp, table, list(cube))
+
+
+@pytest.mark.parametrize(("window", "pooling"), [(None, "max"), (4, "last")])
+def test_pooling_of_auto_is_the_maximum_but_of_windows_the_last_state(window, pooling):
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    parameters = {"window": window, "max_iter": 2, "random_state": 0}
+    ref, comp = (
+        LSTMClassifier(4, pooling=name, **parameters).fit(X, X[:, 0] > 0)
+        for name in (pooling, "auto")
+    )
+    assert_array_equal(comp.transform(X), ref.transform(X))
+
+
+def test_pooling_of_auto_cannot_change_with_the_window():
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    model = LSTMClassifier(4, n_channels=3).partial_fit(X, X[:, 0] > 0, classes=[0, 1])
+    with pytest.raises(ValueError, match="pooling='last', but the network"):
+        model.set_params(window=2).partial_fit(X, X[:, 0] > 0)

@@ -169,7 +169,7 @@ def test_adaptive_rate_is_lowered_as_often_as_in_scikit_learn(initial):
     rate = LearningRate("adaptive", initial, 0.5, 0, 1)
     for _ in range(20):
         goes_on = not optimizer.trigger_stopping("", verbose=False)
-        assert rate.go_on(scored=False) == goes_on
+        assert rate.go_on() == goes_on
         rate.begin_epoch(0)
         assert rate.at(0, 1) == optimizer.learning_rate
     assert not goes_on
@@ -178,15 +178,14 @@ def test_adaptive_rate_is_lowered_as_often_as_in_scikit_learn(initial):
 @pytest.mark.parametrize("schedule", ["constant", "invscaling", "cosine"])
 def test_other_rates_are_not_lowered(schedule):
     rate = LearningRate(schedule, INITIAL, 0.5, 0, 1)
-    rate.go_on(scored=False)
+    rate.go_on()
     assert rate.at(0, 1) == LearningRate(schedule, INITIAL, 0.5, 0, 1).at(0, 1)
 
 
-@pytest.mark.parametrize("scored", [False, True])
 @pytest.mark.parametrize("schedule", ["constant", "invscaling", "cosine"])
-def test_cosine_alone_goes_on_where_losses_improve_no_more(schedule, scored):
+def test_cosine_alone_goes_on_where_nothing_improves(schedule):
     rate = LearningRate(schedule, INITIAL, 0.5, 0, 1)
-    assert rate.go_on(scored) == (schedule == "cosine" and not scored)
+    assert rate.go_on() == (schedule == "cosine")
 
 
 def test_fit_with_cosine_runs_all_epochs_and_does_not_warn():
@@ -198,10 +197,31 @@ def test_fit_with_cosine_runs_all_epochs_and_does_not_warn():
     assert model.n_iter_ == 7
 
 
-def test_early_stopping_ends_a_fit_with_cosine():
-    rule = {"tol": 1e9, "n_iter_no_change": 1, "learning_rate": "cosine"}
-    rule |= {"early_stopping": True, "validation_fraction": 0.3, "max_iter": 7}
-    assert make_task("regression").fit(**SMALL | rule).n_iter_ == 3
+def test_early_stopping_keeps_the_best_epoch_of_a_whole_fit_with_cosine():
+    rule = {"n_iter_no_change": 1, "learning_rate": "cosine", "max_iter": 20}
+    rule |= {"early_stopping": True, "validation_fraction": 0.3}
+    task = make_task("regression")
+    model = task.fit(**SMALL | rule | {"learning_rate_init": 0.3})
+    best = int(np.argmax(model.validation_scores_))
+    assert model.n_iter_ == 20 > best + 1
+    epochs = []
+
+    class Keep:
+        def setup(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            epochs.append(fitted_estimator.weights_["bias_l0"].copy())
+
+        def teardown(self, estimator, context):
+            pass
+
+    kept = LSTMRegressor(**SMALL | rule | {"learning_rate_init": 0.3})
+    kept.set_callbacks(Keep()).fit(task.X, task.y)
+    assert_array_equal(model.weights_["bias_l0"], epochs[best])
 
 
 # --- whole fits ---------------------------------------------------------------------
