@@ -10,7 +10,7 @@ def save_weights(estimator, file):
     """Write the weights of a fitted estimator to an ``.npz`` file of plain arrays.
 
     They have the names and shapes of `weights_`. What else an estimator has learnt,
-    such as its classes and the scale of its targets, is not among them.
+    such as its classes and the scales of its channels and targets, is not among them.
 
     Parameters
     ----------
