@@ -417,6 +417,17 @@ def test_overlapping_windows_are_the_same_as_copies():
     np.testing.assert_array_equal(comp, ref)
 
 
+def test_sequences_of_other_channels_than_the_network_takes_are_refused():
+    """The kernels would read beyond their rows."""
+    problem = Problem(n_channels=2)
+    three = Sequences(np.zeros((4, 3)), np.zeros(1, np.int64), np.full(1, 4))
+    with (
+        problem.engine() as engine,
+        pytest.raises(ValueError, match="X has 3 channels, but the network takes 2"),
+    ):
+        engine.predict(problem.parameters(), three)
+
+
 def test_a_call_leaves_no_trace_in_the_next():
     """Workspaces are used again: what a longer, larger call left must not show."""
     problem = Problem(lengths=[9, 8, 7, *RAGGED * 8])
