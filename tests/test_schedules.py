@@ -102,6 +102,15 @@ def test_step_of_sgd_writes_to_no_gradient(nesterov):
     way(start, gradients, [0.01] * N_STEPS, 0.9, nesterov)
 
 
+@with_and_without_nesterov
+def test_sgd_is_finite_only_while_each_velocity_is(nesterov):
+    optimizer = SGD(3, np.float64, 0.9, nesterov)
+    optimizer.step(np.zeros(3), np.ones(3), 0.1)
+    assert optimizer.is_finite()
+    optimizer.step(np.zeros(3), np.array([1.0, np.inf, 1.0]), 0.1)
+    assert not optimizer.is_finite()
+
+
 # --- learning rates -----------------------------------------------------------------
 
 INITIAL, N_SAMPLES, N_EPOCHS, BATCH = 0.3, 20, 50, 4

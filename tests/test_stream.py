@@ -136,14 +136,17 @@ def test_reset_of_one_series_leaves_the_others(make):
     assert_array_equal(comp[1], new[0])
 
 
+@pytest.mark.parametrize("n_steps", [0, 1, 5])
 @pytest.mark.parametrize("make", [regressor, windowed, averaging, greatest])
-def test_stream_goes_on_from_a_state(make):
+def test_stream_goes_on_from_a_state(make, n_steps):
     estimator = make()
     X = sequences(3)
     stream, other = estimator.stream(3), estimator.stream(3)
-    stream.predict(X[:, 0])
+    for t in range(n_steps):
+        stream.predict(X[:, t])
+    other.predict(X[:, 2])
     other.set_state(stream.get_state())
-    assert_array_equal(other.predict(X[:, 1]), stream.predict(X[:, 1]))
+    assert_array_equal(other.predict(X[:, 5]), stream.predict(X[:, 5]))
 
 
 def test_state_is_a_copy():
@@ -182,6 +185,13 @@ def test_number_of_steps_that_cannot_be_is_refused(n_steps):
     stream = windowed(window=4).stream(2)
     state = stream.get_state() | {"n_steps": np.array([2, n_steps])}
     with pytest.raises(ValueError, match="'n_steps'"):
+        stream.set_state(state)
+
+
+def test_number_of_pooled_steps_below_none_is_refused():
+    stream = averaging().stream(2)
+    state = stream.get_state() | {"n_steps": np.array([2, -1])}
+    with pytest.raises(ValueError, match=r"'n_steps'.*at least 0"):
         stream.set_state(state)
 
 
