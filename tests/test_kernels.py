@@ -1,14 +1,10 @@
 """The kernels' building blocks against plain NumPy."""
 
-import errno
-
 import numpy as np
 import pytest
 from numba import njit
-from numba.core.caching import IndexDataCacheFile
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklstm import kernels
 from sklstm._network import Network
 from sklstm.kernels import cells, outline, simd
 from sklstm.kernels.gemm import ADD, OVERWRITE, PANEL, Matrix, Panels, gemm
@@ -275,26 +271,6 @@ def test_gradients_are_added_in_order():
     for one in each[1:]:
         expected = expected + one
     assert_array_equal(gradient, expected)
-
-
-@pytest.mark.skipif(simd.IN_PYTHON, reason="nothing is compiled")
-def test_kernel_that_the_disk_has_no_room_for_runs_uncached(monkeypatch):
-    def full(*args):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    def make(version):
-        def twice(x):
-            version  # noqa: B018
-            return 2 * x
-
-        return twice
-
-    monkeypatch.setattr(IndexDataCacheFile, "save", full)
-    kernels._warn_uncached.cache_clear()
-    kernel = kernels.entry_point(make)
-    with pytest.warns(RuntimeWarning, match="cannot be kept in any folder"):
-        assert kernel(3) == 6
-    assert kernel(4) == 8
 
 
 @pytest.mark.skipif(not simd.ON_X86, reason="denormals are flushed on x86 only")
