@@ -36,8 +36,9 @@ def offset_and_scale(samples):
 
     mean = weighted_mean(lambda values: values)
     scale = np.sqrt(weighted_mean(lambda values: np.square(values - mean)))
-    # What is left of a constant channel is rounding.
-    constant = (scale == 0) | (scale <= 10 * np.finfo(float).eps * np.abs(mean))
+    # What is left of a constant channel is rounding, and so are denormal numbers.
+    constant = scale <= 10 * np.finfo(float).eps * np.abs(mean)
+    constant |= np.ldexp(scale, exponent) < np.finfo(float).tiny
     first, _ = next(_chunks(samples))
     offset = np.where(constant, first[0], np.ldexp(mean, exponent))
     return offset, np.where(constant, 1.0, np.ldexp(scale, exponent))

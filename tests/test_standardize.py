@@ -142,6 +142,14 @@ def test_constant_channel_is_zero_to_the_network():
     assert_array_equal(model.predict(X), expected)
 
 
+def test_channel_of_denormal_numbers_is_as_good_as_constant():
+    X, y = np.full((20, 3, 1), 1e-310), np.arange(20.0)
+    X[::2] = 2e-310
+    model = LSTMRegressor(**SMALL).fit(X, y)
+    assert model.X_scale_ == 1.0
+    assert np.isfinite(model.predict(X + 1e-45)).all()
+
+
 def test_a_large_offset_costs_no_precision():
     rng = np.random.default_rng(0)
     X = rng.integers(-8, 8, (20, 5, 1)) / 4
