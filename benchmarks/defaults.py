@@ -194,7 +194,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
     parser.add_argument("--sets", nargs="+", choices=TASKS, default=TASKS)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--out", type=Path, default=Path("benchmarks-out"))
     arguments = parser.parse_args()
     arguments.out.mkdir(exist_ok=True)
