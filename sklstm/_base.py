@@ -1,10 +1,8 @@
 """What both estimators share: everything but parameters, documentation and targets."""
 
 import math
-import sys
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
@@ -29,13 +27,20 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._callbacks import FitCallbacks
+from sklstm._fingerprints import fingerprints
 from sklstm._held_out import hold_out
 from sklstm._interrupts import Interrupts
 from sklstm._memory import refuse_too_large, refuse_too_long, refuse_too_many
 from sklstm._network import Network
-from sklstm._optimizers import SGD, Adam, LearningRate
 from sklstm._scaling import offset_and_scale, standardise
-from sklstm._sequences import fingerprints, is_number, validate_sequences
+from sklstm._settings import (
+    is_whole_number,
+    layer_sizes,
+    make_optimizer,
+    make_schedule,
+    penalty,
+    plain_float,
+)
 from sklstm._targets import check_weights, refuse_nonfinite_outputs
 from sklstm._training import (
     LARGE,
@@ -44,17 +49,12 @@ from sklstm._training import (
     Objective,
     Progress,
     Samples,
-    Schedule,
-    train,
+    Training,
 )
+from sklstm._validation import validate_sequences
 from sklstm._version import VERSION
 from sklstm.engines.cpu import CPUEngine
 from sklstm.streaming import LastSteps, RunningSteps, Stream
-
-# Sequences in a minibatch, and epochs, of "auto": how they were chosen stands in the
-# guide under "Defaults".
-MINIBATCH, LARGE_MINIBATCH, N_MINIBATCHES_OF_AN_EPOCH = 32, 256, 256
-N_MINIBATCHES, FEWEST_EPOCHS = 2000, 10
 
 
 class BaseLSTM(
@@ -193,7 +193,9 @@ class BaseLSTM(
         training, held_out = fitted._begin_fit(
             (X, y, sample_weight), (X_val, y_val, sample_weight_val), random_state
         )
-        schedule = fitted._schedule(len(training), self.learning_rate)
+        schedule = make_schedule(
+            fitted, len(training), self.learning_rate, fitted._progress.n_seen
+        )
         callbacks.begin_fit(schedule.max_iter, fitted._state_after)
         fitted._train(training, held_out, random_state, schedule, callbacks)
         try:
@@ -215,7 +217,7 @@ class BaseLSTM(
         validation = self._validation_samples(*given_val)
         training, held_out = self._split(samples, validation, random_state)
         if go_on:
-            self._progress.optimizer = self._make_optimizer()
+            self._progress.optimizer = self._optimizer()
         else:
             self._build(training, random_state)
         if validation is not None:
@@ -249,11 +251,13 @@ class BaseLSTM(
         if not go_on:
             fitted._build(build(training), random_state)
         else:  # with the constants that are set now
-            optimizer = fitted._make_optimizer()
+            optimizer = fitted._optimizer()
             optimizer.go_on_from(fitted._progress.optimizer)
             fitted._progress.optimizer = optimizer
         training, _ = fitted._standardised(training, None)
-        schedule = fitted._schedule(len(training), "constant")
+        schedule = make_schedule(
+            fitted, len(training), "constant", fitted._progress.n_seen
+        )
         schedule = replace(schedule, max_iter=1, warn_at_end=False)
         fitted._train(training, None, random_state, schedule)
         self.__dict__ = vars(fitted)
@@ -290,7 +294,7 @@ class BaseLSTM(
         self._network = self._make_network(training.sequences.n_channels)
         self._architecture = self._architecture_now()
         self._parameters = self._network.initialise(random_state, np.dtype(self.dtype))
-        self._progress = Progress(self._make_optimizer())
+        self._progress = Progress(self._optimizer())
 
     def _standardised(self, training, held_out):
         """Return samples as the network is to see them."""
@@ -328,7 +332,7 @@ class BaseLSTM(
         """Return what the network is built for, by the names of parameters."""
         values = {name: getattr(self, name) for name in self._architecture_parameters}
         for name in ("hidden_layer_sizes", "head_layer_sizes"):
-            values[name] = _layer_sizes(name, values[name])
+            values[name] = layer_sizes(self, name)
         values["pooling"] = self._pooling()
         return values
 
@@ -353,7 +357,7 @@ class BaseLSTM(
 
     def _make_network(self, n_channels):
         """Return the network, as `hidden_layer_sizes` and so on have it."""
-        hidden_layer_sizes = _layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+        hidden_layer_sizes = layer_sizes(self, "hidden_layer_sizes")
         if not hidden_layer_sizes:
             raise ValueError(
                 "hidden_layer_sizes is empty: expected at least one layer."
@@ -362,11 +366,11 @@ class BaseLSTM(
             n_channels,
             hidden_layer_sizes,
             self.bidirectional,
-            _layer_sizes("head_layer_sizes", self.head_layer_sizes),
+            layer_sizes(self, "head_layer_sizes"),
             self._targets.n_outputs,
             self._pooling(),
-            self._float("dropout"),
-            self._float("recurrent_dropout"),
+            plain_float(self, "dropout"),
+            plain_float(self, "recurrent_dropout"),
         )
         if self.bptt_length is not None and self.bidirectional:
             raise ValueError(
@@ -376,12 +380,8 @@ class BaseLSTM(
         refuse_too_large(network, self)
         return network
 
-    def _make_optimizer(self):
-        size = self._network.n_parameters, self._parameters.dtype
-        if self.solver == "sgd":
-            return SGD(*size, self._float("momentum"), self.nesterovs_momentum)
-        constants = map(self._float, ("beta_1", "beta_2", "epsilon"))
-        return Adam(*size, *constants)
+    def _optimizer(self):
+        return make_optimizer(self, self._network.n_parameters, self._parameters.dtype)
 
     def _train(self, training, held_out, random_state, schedule, callbacks=None):
         """Train the parameters, and set what a fitted estimator has."""
@@ -394,7 +394,7 @@ class BaseLSTM(
             objective = Objective(
                 engine,
                 replace(training, targets=encoded),
-                self._penalty(training.weight_unit),
+                penalty(self, training.weight_unit),
                 self._network.penalised(),
             )
 
@@ -410,7 +410,7 @@ class BaseLSTM(
                     raise Diverged(f"the validation score is {score}")
                 return score
 
-            n_epochs = train(
+            n_epochs = Training(
                 objective,
                 self._progress,
                 self._parameters,
@@ -419,7 +419,7 @@ class BaseLSTM(
                 interrupts,
                 None if held_out is None else validation_score,
                 callbacks,
-            )
+            ).run()
         self._set_fitted_attributes(n_epochs)
 
     def _state_after(self, n_epochs, parameters):
@@ -560,7 +560,7 @@ class BaseLSTM(
         stream keeps the weights of the time when it was made.
         """
         fitted = self._fitted()
-        if not _is_whole_number(n_series):
+        if not is_whole_number(n_series):
             raise TypeError(f"n_series must be a whole number: got {n_series!r}.")
         if n_series < 1:
             raise ValueError(f"n_series must be at least 1: got {n_series}.")
@@ -637,79 +637,6 @@ class BaseLSTM(
             n_threads=n_threads or int(effective_n_jobs(self.n_jobs)),
         )
 
-    def _penalty(self, weight_unit):
-        """Return alpha in units of the weights, beside whose sum it stands."""
-        alpha = self._float("alpha") / weight_unit
-        if alpha > float(np.finfo(self.dtype).max):
-            raise ValueError(
-                f"alpha={self.alpha} is too large for sample_weight of at most "
-                f"{weight_unit}: scale sample_weight up, or lower alpha."
-            )
-        return alpha
-
-    def _minibatch_size(self, n_samples):
-        if self.batch_size == "auto":
-            share = n_samples // N_MINIBATCHES_OF_AN_EPOCH
-            return min(n_samples, max(MINIBATCH, min(share, LARGE_MINIBATCH)))
-        if self.batch_size > n_samples:
-            warnings.warn(
-                f"batch_size={self.batch_size} is larger than the {n_samples} samples "
-                "to train on. It is going to be clipped.",
-                stacklevel=STACK_LEVEL,
-            )
-        return min(int(self.batch_size), n_samples)
-
-    def _n_epochs(self, n_samples, batch_size):
-        if self.max_iter == "auto":
-            return max(
-                FEWEST_EPOCHS, round(N_MINIBATCHES / -(-n_samples // batch_size))
-            )
-        return int(self.max_iter)
-
-    def _schedule(self, n_samples, learning_rate):
-        batch_size = self._minibatch_size(n_samples)
-        max_iter = self._n_epochs(n_samples, batch_size)
-        clip = self.max_grad_norm is not None
-        *remedies, last = self._remedies()
-        return Schedule(
-            learning_rate=LearningRate(
-                learning_rate,
-                self._float("learning_rate_init"),
-                self._float("power_t"),
-                start=self._progress.n_seen,
-                total=max_iter * n_samples,
-            ),
-            max_iter=max_iter,
-            batch_size=batch_size,
-            shuffle=self.shuffle,
-            max_grad_norm=self._float("max_grad_norm") if clip else None,
-            tol=self._float("tol"),
-            n_iter_no_change=self.n_iter_no_change,
-            verbose=bool(self.verbose),
-            advice=f"Try to {', to '.join(remedies)}, or to {last}.",
-            # "cosine" has come to its end then.
-            warn_at_end=learning_rate != "cosine",
-        )
-
-    def _float(self, name):
-        """Return a parameter as a plain float.
-
-        NumPy's numbers would make float64 of the network's float32. An int may be
-        larger than any float, and a long double may leave its range as it is rounded.
-        """
-        try:
-            value = float(getattr(self, name))
-        except OverflowError:
-            value = math.inf
-        if math.isinf(value):
-            raise ValueError(
-                f"{name} is too large: expected at most {sys.float_info.max}."
-            )
-        validate_parameter_constraints(
-            self._parameter_constraints, {name: value}, type(self).__name__
-        )
-        return value
-
     def _validation_samples(self, X, y, sample_weight):
         """Return the samples given for validation, if any."""
         given = {"X_val": X, "y_val": y, "sample_weight_val": sample_weight}
@@ -785,25 +712,3 @@ def said_of(name):
         # Not the type of the error itself, which may not take a message.
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"{name}: {error}") from error
-
-
-def _is_whole_number(value):
-    """Whether it is one, and no bool."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    return whole and is_number(value)
-
-
-def _layer_sizes(name, sizes):
-    """Return layer sizes as a tuple; an int is one layer."""
-    if isinstance(sizes, Set | Mapping):
-        raise ValueError(f"{name} must be whole numbers in an order: got {sizes!r}.")
-    try:
-        sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-    except TypeError as error:
-        raise ValueError(f"{name} must be whole numbers: got {sizes!r}.") from error
-    for size in sizes:
-        if not _is_whole_number(size) or not 1 <= size < 2**31:
-            raise ValueError(
-                f"{name} must be whole numbers from 1 to 2**31 - 1: got {sizes}."
-            )
-    return tuple(int(size) for size in sizes)

@@ -6,7 +6,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
 
-from sklstm._sequences import call_to_dense, is_number, is_table_with, to_array
+from sklstm._forms import call_to_dense, is_number, is_table_with, to_array
 
 LOG_LINK = ("poisson", "gamma")  # losses whose raw outputs are logarithms
 _EXPECTED = "an array (n_samples,) or (n_samples, n_outputs)"

@@ -246,20 +246,12 @@ class Diverged(ArithmeticError):
     """The loss, the gradient, a parameter or an output is no longer finite."""
 
 
-def train(
-    objective,
-    progress,
-    parameters,
-    schedule,
-    random_state,
-    interrupts,
-    validation_score=None,
-    epochs=None,
-):
-    """Train `parameters`, in place, for some epochs.
+# From a warning up to the call of fit, past the decorators of scikit-learn.
+STACK_LEVEL = 6
 
-    Ctrl-C ends training, with a warning. So does what is not finite, once the
-    parameters are again those of the last epoch that gave numbers.
+
+class Training:
+    """Epochs of minibatches, from where an estimator's training has come to.
 
     Parameters
     ----------
@@ -267,6 +259,7 @@ def train(
     progress : Progress
         Where to go on from; brought up to date.
     parameters : array (n_parameters,)
+        Trained in place.
     schedule : Schedule
     random_state : RandomState
     interrupts : Interrupts
@@ -279,85 +272,163 @@ def train(
         Its ``begin()`` and ``end(parameters)`` are called before and after each epoch,
         the latter with those that are left if training stops there, which it does
         where True is returned.
-
-    Returns
-    -------
-    n_epochs : int
-        Those that came to their end.
-
-    Raises
-    ------
-    ValueError
-        If there is no epoch to go back to.
     """
-    fresh_optimizer = deepcopy(progress.optimizer)
-    seed = objective.draw_seed(random_state)
-    scored = validation_score is not None
-    n_before = len(progress.epochs)
-    last, diverged = None, None
-    best = None if progress.best(scored) == math.inf else parameters.copy()
-    try:
+
+    def __init__(
+        self,
+        objective,
+        progress,
+        parameters,
+        schedule,
+        random_state,
+        interrupts,
+        validation_score=None,
+        epochs=None,
+    ):
+        self._objective, self._progress = objective, progress
+        self._parameters, self._schedule = parameters, schedule
+        self._random_state, self._interrupts = random_state, interrupts
+        self._validation_score, self._epochs = validation_score, epochs
+        scored = validation_score is not None
+        self._n_before = len(progress.epochs)
+        # Parameters after an epoch, to go back to: of the last, and of the best.
+        self._last = None
+        self._best = parameters.copy() if progress.best(scored) < math.inf else None
+
+    @property
+    def _n_epochs(self):
+        """How many have come to their end."""
+        return len(self._progress.epochs) - self._n_before
+
+    def run(self):
+        """Train; return how many epochs came to their end.
+
+        Ctrl-C ends training, with a warning. So does what is not finite, once the
+        parameters are again those of the last epoch that gave numbers.
+
+        Raises
+        ------
+        ValueError
+            If there is no epoch to go back to.
+        """
+        fresh_optimizer = deepcopy(self._progress.optimizer)
+        diverged = None
+        try:
+            if not self._run_epochs():
+                _warn_at_end(self._schedule)
+        except KeyboardInterrupt:
+            warnings.warn(
+                f"Training was interrupted in epoch {self._n_epochs + 1}: the model is "
+                "what it was trained to by then.",
+                stacklevel=STACK_LEVEL,
+            )
+            # The check at the end of the epoch may not have been reached.
+            if not self._objective.outputs_are_finite(self._parameters):
+                diverged = Diverged("outputs were not finite where it was interrupted")
+        except Diverged as error:
+            diverged = error
+        if diverged is not None:
+            self._go_back(diverged)
+            self._progress.optimizer = fresh_optimizer
+        if self._validation_score is not None and self._best is not None:
+            self._parameters[:] = self._best
+        return self._n_epochs
+
+    def _run_epochs(self):
+        """Train for all epochs; return whether something ends it before `max_iter`."""
+        progress, schedule = self._progress, self._schedule
+        seed = self._objective.draw_seed(self._random_state)
         for n_epochs in range(1, schedule.max_iter + 1):
             begin = time.perf_counter()
-            if epochs is not None:
-                epochs.begin()
-            dropout_keys = objective.dropout_keys(seed, len(progress.epochs))
-            loss, norm, n_samples = _run_epoch(
-                objective,
-                progress,
-                parameters,
-                schedule,
-                random_state,
-                interrupts,
-                dropout_keys,
+            if self._epochs is not None:
+                self._epochs.begin()
+            left = self._run_epoch(
+                self._objective.dropout_keys(seed, len(progress.epochs))
             )
-            score = validation_score() if scored else None
-            last = parameters.copy()
-            if scored and -score < progress.best(scored):
-                best = last
-            progress.add(loss, norm, score, n_samples, schedule.tol)
             if schedule.verbose:
                 line = _line(n_epochs, progress.epochs[-1])
                 print(f"{line}, {time.perf_counter() - begin:.2f} s")
-            if epochs is not None and epochs.end(best if scored else last):
-                break
+            if self._epochs is not None and self._epochs.end(left):
+                return True
             if progress.n_bad > schedule.n_iter_no_change:
                 if not schedule.learning_rate.go_on():
-                    break
+                    return True
                 progress.n_bad = 0
-        else:
-            _warn_at_end(schedule)
-    except KeyboardInterrupt:
-        warnings.warn(
-            f"Training was interrupted in epoch {len(progress.epochs) - n_before + 1}: "
-            "the model is what it was trained to by then.",
-            stacklevel=STACK_LEVEL,
-        )
-        # The check at the end of the epoch may not have been reached.
+        return False
+
+    def _run_epoch(self, dropout_keys):
+        """Train for an epoch; return the parameters to leave if it is the last."""
+        loss, norm, n_samples = self._run_minibatches(dropout_keys)
+        scored = self._validation_score is not None
+        score = self._validation_score() if scored else None
+        self._last = self._parameters.copy()
+        if scored and -score < self._progress.best(scored):
+            self._best = self._last
+        self._progress.add(loss, norm, score, n_samples, self._schedule.tol)
+        return self._best if scored else self._last
+
+    def _run_minibatches(self, dropout_keys):
+        """Take a step for each minibatch.
+
+        Returns
+        -------
+        loss, norm : float
+            The mean loss, and the mean norm of the minibatches' gradients.
+        n_samples : int
+
+        Raises
+        ------
+        Diverged
+        """
+        objective, parameters = self._objective, self._parameters
+        schedule, rate = self._schedule, self._schedule.learning_rate
+        optimizer, n_seen = self._progress.optimizer, self._progress.n_seen
+        rows = objective.samples.rows
+        order = self._random_state.permutation(rows) if schedule.shuffle else rows
+        rate.begin_epoch(n_seen)
+        total_loss = total_weight = total_norm = n_batches = 0
+        # What overflows is told in our own words.
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            for start in range(0, len(order), schedule.batch_size):
+                batch = order[start : start + schedule.batch_size]
+                loss, weight, gradient = objective.loss_and_gradient(
+                    parameters, batch, dropout_keys
+                )
+                norm = _clip(gradient, schedule.max_grad_norm)
+                if not (math.isfinite(loss) and math.isfinite(norm)):
+                    raise Diverged(
+                        f"the loss is {loss / weight}, the norm of the gradient {norm}"
+                    )
+                optimizer.step(
+                    parameters, gradient, rate.at(n_seen + start, len(batch))
+                )
+                total_loss += loss
+                total_weight += weight
+                total_norm += norm
+                n_batches += 1
+                self._interrupts.raise_again()
+        loss, norm = float(total_loss / total_weight), total_norm / n_batches
+        if not (optimizer.is_finite() and np.isfinite(parameters).all()):
+            raise Diverged(
+                f"the loss is {loss}, the norm of the gradient {norm}, and a step is "
+                "not finite"
+            )
         if not objective.outputs_are_finite(parameters):
-            diverged = Diverged("outputs were not finite where it was interrupted")
-    except Diverged as error:
-        diverged = error
-    n_epochs = len(progress.epochs) - n_before
-    if diverged is not None:
-        found = f"Training diverged in epoch {n_epochs + 1}: {diverged}"
-        if last is None:
-            raise ValueError(f"{found}. {schedule.advice}") from diverged
+            raise Diverged("the loss was finite, but not the outputs after its epoch")
+        return loss, norm, len(order)
+
+    def _go_back(self, diverged):
+        """Go back to the last epoch that gave numbers, and say so."""
+        advice = self._schedule.advice
+        found = f"Training diverged in epoch {self._n_epochs + 1}: {diverged}"
+        if self._last is None:
+            raise ValueError(f"{found}. {advice}") from diverged
         warnings.warn(
-            f"{found}. The model is that of the last epoch that gave numbers. "
-            f"{schedule.advice}",
+            f"{found}. The model is that of the last epoch that gave numbers. {advice}",
             ConvergenceWarning,
-            stacklevel=STACK_LEVEL,
+            stacklevel=STACK_LEVEL + 1,
         )
-        parameters[:] = last
-        progress.optimizer = fresh_optimizer
-    if scored and best is not None:
-        parameters[:] = best
-    return n_epochs
-
-
-# From a warning up to the call of fit, past the decorators of scikit-learn.
-STACK_LEVEL = 6
+        self._parameters[:] = self._last
 
 
 def _warn_at_end(schedule):
@@ -368,62 +439,6 @@ def _warn_at_end(schedule):
             ConvergenceWarning,
             stacklevel=STACK_LEVEL + 1,
         )
-
-
-def _run_epoch(
-    objective,
-    progress,
-    parameters,
-    schedule,
-    random_state,
-    interrupts,
-    dropout_keys,
-):
-    """Take a step for each minibatch.
-
-    Returns
-    -------
-    loss, norm : float
-        The mean loss, and the mean norm of the minibatches' gradients.
-    n_samples : int
-
-    Raises
-    ------
-    Diverged
-    """
-    rows = objective.samples.rows
-    order = random_state.permutation(rows) if schedule.shuffle else rows
-    rate = schedule.learning_rate
-    rate.begin_epoch(progress.n_seen)
-    total_loss = total_weight = total_norm = n_batches = 0
-    # What overflows is told in our own words.
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        for start in range(0, len(order), schedule.batch_size):
-            batch = order[start : start + schedule.batch_size]
-            loss, weight, gradient = objective.loss_and_gradient(
-                parameters, batch, dropout_keys
-            )
-            norm = _clip(gradient, schedule.max_grad_norm)
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise Diverged(
-                    f"the loss is {loss / weight}, the norm of the gradient {norm}"
-                )
-            step = rate.at(progress.n_seen + start, len(batch))
-            progress.optimizer.step(parameters, gradient, step)
-            total_loss += loss
-            total_weight += weight
-            total_norm += norm
-            n_batches += 1
-            interrupts.raise_again()
-    loss, norm = float(total_loss / total_weight), total_norm / n_batches
-    if not (progress.optimizer.is_finite() and np.isfinite(parameters).all()):
-        raise Diverged(
-            f"the loss is {loss}, the norm of the gradient {norm}, and a step is not "
-            "finite"
-        )
-    if not objective.outputs_are_finite(parameters):
-        raise Diverged("the loss was finite, but not the outputs after its epoch")
-    return loss, norm, len(order)
 
 
 def _clip(gradient, max_norm):

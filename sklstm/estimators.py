@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklstm._base import BaseLSTM, said_of
+from sklstm._settings import plain_float
 from sklstm._targets import (
     LOG_LINK,
     ClassTargets,
@@ -451,7 +452,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
             training.weights[rows],
             self.normalize_y,
             self.loss,
-            self._float("quantile") if self.loss == "quantile" else 0.5,
+            plain_float(self, "quantile") if self.loss == "quantile" else 0.5,
         )
 
     def _score_of(self, y, raw, weights):

@@ -21,13 +21,8 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ._sequences import (
-    all_frames,
-    check_parts,
-    is_table,
-    recognise_form,
-    stack_steps,
-)
+from sklstm._forms import all_frames, is_table, recognise_form
+from sklstm._sequences import check_parts, stack_steps
 
 # How scikit-learn's transformers refuse what is not finite.
 _REFUSED = re.compile("Input (X )?contains (NaN|infinity)")

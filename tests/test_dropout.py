@@ -7,8 +7,9 @@ from numba import njit, types
 from numpy.testing import assert_array_equal
 
 from sklstm import LSTMClassifier, LSTMRegressor
+from sklstm._fingerprints import fingerprints
 from sklstm._network import Network
-from sklstm._sequences import Sequences, fingerprints
+from sklstm._sequences import Sequences
 from sklstm.engines.cpu import CPUEngine
 from sklstm.kernels.dropout import _overload_mixed, keys_of, mixed
 

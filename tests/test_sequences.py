@@ -16,7 +16,8 @@ from sklearn.utils.estimator_checks import (
 from sklearn.utils.validation import check_is_fitted
 from sparse_cube import sparse_cube
 
-from sklstm._sequences import Sequences, validate_sequences
+from sklstm._sequences import Sequences
+from sklstm._validation import validate_sequences
 
 
 class StepMean(TransformerMixin, BaseEstimator):

@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 
 from sklstm import LSTMClassifier, LSTMRegressor
-from sklstm._training import train
+from sklstm._training import Training
 from sklstm.engines.cpu import CPUEngine
 
 # Most fits here are cut short on purpose.
@@ -450,13 +450,13 @@ def test_minibatches_and_epochs_of_auto(n_samples, batch_size, n_epochs):
     """Of 32 samples, or a 256th of all up to 256; 2,000 minibatches, or 10 epochs."""
     schedules = []
 
-    def remember(objective, progress, parameters, schedule, *args):
-        schedules.append(schedule)
+    def remember(training):
+        schedules.append(training._schedule)
         raise KeyboardInterrupt
 
     model = LSTMRegressor(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sklstm._base.train", remember)
+        patch.setattr("sklstm._base.Training.run", remember)
         with pytest.raises(KeyboardInterrupt):
             model.fit(np.zeros((n_samples, 1)), np.arange(n_samples))
     (schedule,) = schedules
@@ -1205,13 +1205,14 @@ def test_model_stays_as_it_is_until_the_next_fit_is_done(monkeypatch):
     ref = everything(model, X)
     seen = []
 
-    def train_and_look(*args):
-        seen.append(everything(model, X))
-        history = train(*args)
-        seen.append(everything(model, X))
-        return history
+    class Looked(Training):
+        def run(self):
+            seen.append(everything(model, X))
+            n_epochs = super().run()
+            seen.append(everything(model, X))
+            return n_epochs
 
-    monkeypatch.setattr("sklstm._base.train", train_and_look)
+    monkeypatch.setattr("sklstm._base.Training", Looked)
     model.set_params(hidden_layer_sizes=5).fit(X[:, :, :1], 1000 * y)
     for comp in seen:
         for array, expected in zip(comp, ref, strict=True):
