@@ -459,7 +459,7 @@ def where_equal(a, b, c, d):
 
 
 def exp2_of_whole(a):
-    """Return 2 to the power of the whole number `a`, which is within -126 to 127."""
+    """Return 2 to the power of whole numbers in float64, within -1022 to 1023."""
     return np.exp2(a)
 
 
@@ -490,14 +490,11 @@ def _emit_where_equal(builder, a, b, c, d):
 
 def _emit_exp2_of_whole(builder, a):
     """Build the number from its exponent bits."""
-    bits, mantissa, bias = (
-        (32, 23, 127) if isinstance(a.type.element, ir.FloatType) else (64, 52, 1023)
-    )
-    integers = ir.VectorType(ir.IntType(bits), a.type.count)
+    integers = ir.VectorType(ir.IntType(64), a.type.count)
     exponent = builder.add(
-        builder.fptosi(a, integers), ir.Constant(integers, [bias] * a.type.count)
+        builder.fptosi(a, integers), ir.Constant(integers, [1023] * a.type.count)
     )
-    shift = ir.Constant(integers, [mantissa] * a.type.count)
+    shift = ir.Constant(integers, [52] * a.type.count)
     return builder.bitcast(builder.shl(exponent, shift), a.type)
 
 
