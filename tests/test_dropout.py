@@ -1,5 +1,7 @@
 """Dropout: which numbers are dropped, and the gradient through those that are not."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import reference
@@ -175,6 +177,15 @@ def test_each_call_of_partial_fit_drops_anew():
     model = LSTMRegressor(**SMALL | {"learning_rate_init": 1e-30, "shuffle": False})
     losses = [model.partial_fit(X, y).loss_ for _ in range(3)]
     assert len(set(losses)) == 3
+
+
+def test_each_random_state_drops_otherwise():
+    """In the same network, as it was after an epoch."""
+    X, y = data()
+    parameters = SMALL | {"learning_rate_init": 1e-30, "shuffle": False}
+    model = LSTMRegressor(**parameters).partial_fit(X, y)
+    others = [deepcopy(model).set_params(random_state=seed) for seed in range(1, 4)]
+    assert len({other.partial_fit(X, y).loss_ for other in others}) == 3
 
 
 @pytest.mark.parametrize("name", ["dropout", "recurrent_dropout"])
