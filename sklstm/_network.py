@@ -162,31 +162,18 @@ class Network:
         """Draw the parameters.
 
         Weights on inputs are uniform on +-sqrt(6 / (inputs + units)) (Glorot & Bengio
-        2010, eq. 16), those on hidden states before orthogonal, gate by gate (Saxe,
-        McClelland & Ganguli 2014). Biases are 0, but 1 for forget gates, which so begin
-        open (Gers, Schmidhuber & Cummins 2000; Jozefowicz, Zaremba & Sutskever 2015).
+        2010, eq. 16), those on hidden states before on +-1 / sqrt(units), as PyTorch's
+        are. Biases are 0, but 1 for forget gates, which so begin open (Gers,
+        Schmidhuber & Cummins 2000; Jozefowicz, Zaremba & Sutskever 2015).
         """
         parameters = np.zeros(self.n_parameters, dtype=dtype)
         for layer, matrix in zip(self.layers, self.matrices(parameters), strict=True):
-            n, units = layer.n_inputs, layer.n_units
+            n, units, columns = layer.n_inputs, layer.n_units, layer.n_columns
             bound = np.sqrt(6 / (n + units))
-            matrix[:n] = random_state.uniform(-bound, bound, size=(n, layer.n_columns))
+            matrix[:n] = random_state.uniform(-bound, bound, size=(n, columns))
             if layer.recurrent:
-                gates = [_orthogonal(units, random_state) for _ in range(layer.n_gates)]
-                matrix[n + 1 :] = np.hstack(gates)
+                bound = 1 / np.sqrt(units)
+                hidden = random_state.uniform(-bound, bound, size=(units, columns))
+                matrix[n + 1 :] = hidden
                 matrix[n, units : 2 * units] = 1
         return parameters
-
-
-def _orthogonal(n, random_state):
-    """Return an orthogonal matrix (n, n), by Gram and Schmidt from normal numbers.
-
-    Products of the linear algebra library would depend, in the last bits, on how many
-    threads it has.
-    """
-    rows = random_state.normal(size=(n, n))
-    for k, row in enumerate(rows):
-        row /= np.sqrt(np.square(row).sum())
-        below = rows[k + 1 :]
-        below -= np.einsum("ij,j->i", below, row)[:, np.newaxis] * row
-    return rows
