@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklstm import LSTMClassifier, LSTMRegressor
+from sklstm import LSTMClassifier, LSTMRegressor, _scaling
 
 SMALL = {
     "hidden_layer_sizes": 4,
@@ -55,6 +56,15 @@ def test_moments_of_more_steps_than_are_taken_at_a_time():
     assert_moments(model, *moments(list(X), weights))
 
 
+def test_moments_where_sequences_end_with_what_is_taken_at_a_time(monkeypatch):
+    """And where a sequence is longer than that."""
+    monkeypatch.setattr(_scaling, "CHUNK", 8)
+    rng = np.random.default_rng(0)
+    X = [rng.normal(5.0, 2.0, (length, 2)) for length in (20, 3, 1, 7, 1)]
+    model = LSTMRegressor(**SMALL | {"batch_size": "auto"}).fit(X, np.arange(5.0))
+    assert_moments(model, *moments(X))
+
+
 def test_rows_of_windows_count_once_each_with_their_own_weight():
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(7.0, 3.0, (30, 2)), columns=["load", "heat"])
@@ -78,6 +88,17 @@ def test_network_sees_standardised_channels(estimator):
         assert_allclose(comp.weights_[name], weight, rtol=1e-6, atol=1e-9)
     expected = ref.transform([(x - mean) / scale for x in X])
     assert_allclose(comp.transform(X), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_network_sees_all_steps_standardised(monkeypatch):
+    """However few are taken at a time."""
+    monkeypatch.setattr(_scaling, "CHUNK", 8)
+    X, y = make_ragged()
+    mean, scale = moments(X)
+    model = LSTMRegressor(**SMALL | {"dtype": "float64"}).fit(X, y)
+    sequences = [(x - mean) / scale for x in X]
+    raw = reference.raw_output(model.weights_, sequences).ravel()
+    assert_allclose(model.predict(X), raw * y.std() + y.mean(), rtol=1e-6)
 
 
 def test_without_it_the_network_sees_values_as_they_are():

@@ -667,6 +667,14 @@ def test_training_stops_once_losses_improve_no_more(
     assert_weights_equal(model.weights_, epochs[n_epochs - 1].weights, 1e-9)
 
 
+def test_loss_that_stays_the_same_is_no_failure_where_tol_is_zero():
+    """In scikit-learn's MLPs too. The rate is so low that no weight moves."""
+    parameters = SMALL | {"learning_rate_init": 1e-300, "max_iter": 5, "shuffle": False}
+    model = make_task("regression").fit(tol=0.0, n_iter_no_change=1, **parameters)
+    assert len(set(model.loss_curve_)) == 1
+    assert model.n_iter_ == 5
+
+
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("n_iter_no_change", [1, 4])
 def test_epochs_without_improvement_are_as_many_as_in_mlp(
