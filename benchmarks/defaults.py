@@ -7,7 +7,7 @@
   nothing else set, on the sequences as they are.
 - torch: ``torch.nn.LSTM`` at usual settings: one layer of 64, a linear output on the
   last state, Adam with a learning rate of 0.001, minibatches of 32, some 3,000 of them.
-- mlp: ``MLPClassifier`` or ``MLPRegressor`` at their defaults.
+- MLP: ``MLPClassifier`` or ``MLPRegressor`` at their defaults.
 - linear: ``LogisticRegression`` or ``Ridge`` at their defaults.
 
 The peers are given channels that are standardised, the last two of them flattened and
@@ -16,8 +16,9 @@ targets that are standardised. All run in one thread.
 
 A fit that takes longer than `--seconds` of the processor is stopped then (but for the
 linear models, which cannot be), and marked with a star. Results are kept, a line each,
-in ``<out>/defaults.jsonl``; what is there already is not run again, so that a run can be
-gone on with. At the end the table is printed of all that is there.
+in ``<out>/defaults.jsonl``; what is there already is not run again, so that a run can
+be gone on with. At the end the table is printed, as the guide has it, of all that is
+there.
 
 The score is the accuracy on the test part, or the root mean squared error there, over
 the standard deviation of the test targets. sklstm ties with the best peer where it is
@@ -49,7 +50,7 @@ from benchmarks.torch_lstm import TorchClassifier, TorchRegressor
 from sklstm import LSTMClassifier, LSTMRegressor
 from sklstm.preprocessing import PerStep
 
-SIDES = ("sklstm", "torch", "mlp", "linear")
+SIDES = ("sklstm", "torch", "MLP", "linear")
 BATCH_SIZE, N_UPDATES = 32, 3000  # of PyTorch
 
 
@@ -68,43 +69,39 @@ class Flatten(TransformerMixin, BaseEstimator):
         return rows.reshape(len(X), -1)
 
 
-class Deadline:
-    """A callback that ends a fit of sklstm when its time is over."""
-
-    def __init__(self, seconds):
-        self.seconds = seconds
-
-    def setup(self, estimator, context):
-        self.end = time.process_time() + self.seconds
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context, **kwargs):
-        pass
-
-    def on_fit_task_end(self, estimator, context, **kwargs):
-        return time.process_time() > self.end
-
-
 @contextmanager
 def alarm(seconds):
-    """Send Ctrl-C, at which the MLPs end a fit, after seconds of the processor."""
-    before = signal.signal(signal.SIGPROF, signal.default_int_handler)
+    """Send Ctrl-C, at which sklstm and the MLPs end a fit, after some processor time.
+
+    Yields a list, which is not empty once that has been.
+    """
+    rung = []
+
+    def ring(number, frame):
+        rung.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    before = [
+        (number, signal.signal(number, handler))
+        for number, handler in (
+            (signal.SIGPROF, ring),
+            (signal.SIGINT, signal.default_int_handler),  # which shells may turn off
+        )
+    ]
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
-        yield
+        yield rung
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def make_model(side, kind, n_samples, seed, seconds):
     """Return the model of a side."""
     classify = kind == "classification"
     if side == "sklstm":
-        model = (LSTMClassifier if classify else LSTMRegressor)(random_state=seed)
-        return model.set_callbacks(Deadline(seconds))
+        return (LSTMClassifier if classify else LSTMRegressor)(random_state=seed)
     scale = PerStep(StandardScaler())
     if side == "torch":
         n_epochs = max(1, round(N_UPDATES / -(-n_samples // BATCH_SIZE)))
@@ -117,9 +114,9 @@ def make_model(side, kind, n_samples, seed, seconds):
         )
         return make_pipeline(scale, peer)
     if classify:
-        peer = {"mlp": MLPClassifier(random_state=seed), "linear": LogisticRegression()}
+        peer = {"MLP": MLPClassifier(random_state=seed), "linear": LogisticRegression()}
         return make_pipeline(scale, Flatten(), peer[side])
-    peer = {"mlp": MLPRegressor(random_state=seed), "linear": Ridge()}
+    peer = {"MLP": MLPRegressor(random_state=seed), "linear": Ridge()}
     scaled = TransformedTargetRegressor(peer[side], transformer=StandardScaler())
     return make_pipeline(scale, Flatten(), scaled)
 
@@ -137,38 +134,33 @@ def measure(name, side, seed, seconds):
     task = TASKS[name]()
     model = make_model(side, task.kind, len(task.y_train), seed, seconds)
     start = time.process_time()
-    with alarm(seconds if side == "mlp" else 0):
+    with alarm(seconds if side in ("sklstm", "MLP") else 0) as rung:
         model.fit(task.X_train, task.y_train)
     taken = time.process_time() - start
-    return {"score": score(task, model), "seconds": taken, "late": taken > seconds}
+    late = bool(rung) or taken > seconds
+    return {"score": score(task, model), "seconds": taken, "late": late}
 
 
 def line(name, results):
-    """Return a set's line of the table, and whether sklstm ties, at least."""
+    """Return a set's cells of the table, and whether sklstm ties, at least."""
     better = 1 if TASKS[name]().kind == "classification" else -1
     groups = {side: rows for side, rows in results.groupby("side")}
-    peers = [side for side in SIDES[1:] if side in groups]
-    best = max(peers, key=lambda side: better * groups[side]["score"].mean())
+    best = max(SIDES[1:], key=lambda side: better * groups[side]["score"].mean())
     ours, theirs = groups["sklstm"]["score"], groups[best]["score"]
     ahead = better * (ours.mean() - theirs.mean())
     error = np.sqrt(sum(s.var(ddof=1) / len(s) for s in (ours, theirs) if len(s) > 1))
-    verdict = "ahead" if ahead > 2 * error else "tie" if ahead >= -2 * error else "lost"
+    verdict = (
+        "ahead" if ahead > 2 * error else "tie" if ahead >= -2 * error else "behind"
+    )
     cells = [name]
     for side in SIDES:
         rows = groups[side]
         star = "\\*" if rows["late"].any() else ""
         spread = f" ± {rows['score'].std():.3f}" if len(rows) > 1 else ""
         cells.append(f"{rows['score'].mean():.3f}{spread}{star}")
-    cells += [best, f"{ahead:+.3f}", f"{error:.3f}", verdict]
+    cells += [f"{ahead:+.3f}".replace("-", "−"), f"{error:.3f}", f"{verdict} ({best})"]
     cells += [f"{groups[side]['seconds'].median():.1f}" for side in SIDES]
-    return f"| {' | '.join(cells)} |", verdict != "lost"
-
-
-HEADER = (
-    "| set | sklstm | torch | MLP | linear | best peer | ahead | standard error "
-    "| verdict | sklstm s | torch s | MLP s | linear s |\n"
-    f"|{' --- |' * 13}"
-)
+    return cells, verdict != "behind"
 
 
 def run(names, sides, n_seeds, seconds, path):
@@ -192,13 +184,21 @@ def print_table(path):
     rows = [json.loads(row) for row in path.open()]
     results = pd.DataFrame(rows)
     results[["set", "side", "seed"]] = results["run"].tolist()
-    print(HEADER)
+    columns = [
+        "set",
+        *SIDES,
+        "ahead",
+        "±",
+        "verdict",
+        *(f"{side} (s)" for side in SIDES),
+    ]
+    print(f".. csv-table::\n   :header: {', '.join(columns)}\n")
     verdicts = []
     for name in TASKS:
         of_set = results[results["set"] == name]
         if set(of_set["side"]) == set(SIDES):
             cells, ties = line(name, of_set)
-            print(cells)
+            print(f"   {', '.join(cells)}")
             verdicts.append(ties)
     print(f"\nAhead of the best peer, or tied with it: {sum(verdicts)}/{len(verdicts)}")
 

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from benchmarks.defaults import Deadline
+from benchmarks.defaults import alarm
 from benchmarks.tasks import TASKS, take
 from sklstm import LSTMClassifier, LSTMRegressor
 
@@ -30,8 +30,9 @@ def error_of(task, candidate, fold, rows, rows_after, seconds):
     """Return the error of a candidate on the validation rows of a fold."""
     classify = task.kind == "classification"
     model = (LSTMClassifier if classify else LSTMRegressor)(random_state=fold)
-    model.set_params(**candidate).set_callbacks(Deadline(seconds))
-    model.fit(take(task.X_train, rows), task.y_train[rows])
+    model.set_params(**candidate)
+    with alarm(seconds):
+        model.fit(take(task.X_train, rows), task.y_train[rows])
     predicted = model.predict(take(task.X_train, rows_after))
     y = task.y_train[rows_after]
     if classify:
@@ -48,9 +49,9 @@ def run(candidates, names, n_folds, seconds, path):
         task = TASKS[name]()
         for candidate in candidates:
             for fold, rows in enumerate(task.folds(n_folds, seed=0)):
-                key = (candidate, name, fold)
+                key = (json.dumps(candidate), name, fold, n_folds, seconds)
                 if key not in done:
-                    error = error_of(task, json.loads(candidate), fold, *rows, seconds)
+                    error = error_of(task, candidate, fold, *rows, seconds)
                     with path.open("a") as file:
                         file.write(json.dumps({"run": key, "error": error}) + "\n")
 
@@ -58,17 +59,19 @@ def run(candidates, names, n_folds, seconds, path):
 def print_table(path):
     """Print the mean errors: a line for each candidate, a column for each set."""
     results = pd.DataFrame([json.loads(row) for row in path.open()])
-    results[["candidate", "set", "fold"]] = results["run"].tolist()
-    table = results.pivot_table(
-        index="candidate", columns="set", values="error", sort=False
-    )
+    names = ["candidate", "set", "fold", "folds", "seconds"]
+    results[names] = results["run"].tolist()
+    rows = ["candidate", "folds", "seconds"]
+    table = results.pivot_table(index=rows, columns="set", values="error", sort=False)
     print(table.round(3).to_string())
 
 
 def main():
     """Measure, and print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("candidates", nargs="*", default=["{}"], metavar="CANDIDATE")
+    parser.add_argument(
+        "candidates", nargs="*", default=[{}], type=json.loads, metavar="CANDIDATE"
+    )
     parser.add_argument("--sets", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=30)

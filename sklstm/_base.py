@@ -30,7 +30,12 @@ from sklstm._callbacks import FitCallbacks
 from sklstm._fingerprints import fingerprints
 from sklstm._held_out import hold_out
 from sklstm._interrupts import Interrupts
-from sklstm._memory import refuse_too_large, refuse_too_long, refuse_too_many
+from sklstm._memory import (
+    refuse_too_large,
+    refuse_too_long,
+    refuse_too_long_to_predict,
+    refuse_too_many,
+)
 from sklstm._network import Network
 from sklstm._scaling import offset_and_scale, standardise
 from sklstm._settings import (
@@ -194,7 +199,11 @@ class BaseLSTM(
             (X, y, sample_weight), (X_val, y_val, sample_weight_val), random_state
         )
         schedule = make_schedule(
-            fitted, len(training), self.learning_rate, fitted._progress.n_seen
+            fitted,
+            len(training),
+            self.learning_rate,
+            fitted._progress.n_seen,
+            fitted._advice(),
         )
         callbacks.begin_fit(schedule.max_iter, fitted._state_after)
         fitted._train(training, held_out, random_state, schedule, callbacks)
@@ -256,7 +265,11 @@ class BaseLSTM(
             fitted._progress.optimizer = optimizer
         training, _ = fitted._standardised(training, None)
         schedule = make_schedule(
-            fitted, len(training), "constant", fitted._progress.n_seen
+            fitted,
+            len(training),
+            "constant",
+            fitted._progress.n_seen,
+            fitted._advice(),
         )
         schedule = replace(schedule, max_iter=1, warn_at_end=False)
         fitted._train(training, None, random_state, schedule)
@@ -391,6 +404,9 @@ class BaseLSTM(
         with self._engine() as engine, Interrupts() as interrupts:
             lengths = training.sequences.lengths[training.rows]
             refuse_too_long(engine, lengths, schedule.batch_size)
+            if held_out is not None:
+                lengths = held_out.sequences.lengths[held_out.rows]
+                refuse_too_long_to_predict(engine, lengths)
             objective = Objective(
                 engine,
                 replace(training, targets=encoded),
@@ -433,13 +449,20 @@ class BaseLSTM(
         """Return what may keep training from diverging."""
         remedies = {
             "lower learning_rate_init": True,
-            "scale X": True,
+            "set standardize=True or scale X": not self.standardize,
             "lower alpha": self.alpha > 0,
             "raise epsilon": self.solver == "adam" and self.epsilon < 1e-8,
             "lower momentum": self.solver == "sgd" and self.momentum > 0,
             "clip gradients with max_grad_norm": self.max_grad_norm is None,
         }
         return [remedy for remedy, may_help in remedies.items() if may_help]
+
+    def _advice(self):
+        """Return a sentence of what may keep training from diverging."""
+        *remedies, last = self._remedies()
+        if not remedies:
+            return f"Try to {last}."
+        return f"Try to {', to '.join(remedies)}, or to {last}."
 
     def __getstate__(self):
         return super().__getstate__() | {"_sklstm_version": VERSION}
@@ -522,6 +545,7 @@ class BaseLSTM(
         fitted = self._fitted()
         sequences = fitted._network_input(X)
         with fitted._engine() as engine:
+            refuse_too_long_to_predict(engine, sequences.lengths)
             states = engine.transform(fitted._parameters, sequences)
         return refuse_nonfinite_outputs(states).astype(np.float64)
 
@@ -606,6 +630,7 @@ class BaseLSTM(
     def _raw_outputs(self, X):
         sequences = self._network_input(X)
         with self._engine() as engine:
+            refuse_too_long_to_predict(engine, sequences.lengths)
             raw = engine.predict(self._parameters, sequences)
         return refuse_nonfinite_outputs(raw)
 

@@ -1,17 +1,25 @@
-"""Refusals of fits that the memory of the machine does not hold."""
+"""Refusals of what the memory of the machine does not hold."""
 
+import functools
 import math
 import os
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
+
+# Where Linux tells the limit of a container, in either version of control groups.
+LIMITS = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
 
 
 def refuse_too_large(network, estimator):
     """Refuse a network whose parameters alone do not fit, to be trained."""
     # The parameters, their gradient, and two estimates of the optimizer.
     needed = 4 * network.n_parameters * np.dtype(estimator.dtype).itemsize
-    available = _physical_memory()
+    available = _memory()
     if needed > available:
         raise ValueError(
             f"hidden_layer_sizes={estimator.hidden_layer_sizes} and head_layer_sizes="
@@ -24,7 +32,7 @@ def refuse_too_large(network, estimator):
 def refuse_too_long(engine, lengths, batch_size):
     """Refuse sequences on which training does not fit."""
     needed = engine.bytes_of_training(lengths, batch_size)
-    available = _physical_memory()
+    available = _memory()
     if needed > available:
         raise ValueError(
             f"Training on sequences of up to {lengths.max():,} steps, {batch_size:,} "
@@ -34,9 +42,21 @@ def refuse_too_long(engine, lengths, batch_size):
         )
 
 
+def refuse_too_long_to_predict(engine, lengths):
+    """Refuse sequences for which prediction does not fit."""
+    needed = engine.bytes_of_prediction(lengths)
+    available = _memory()
+    if needed > available:
+        raise ValueError(
+            f"Predictions for sequences of up to {lengths.max():,} steps take "
+            f"{_gib(needed)}, but this machine has {_gib(available)} of memory: lower "
+            "n_jobs, or predict with stream()."
+        )
+
+
 def refuse_too_many(needed, n_series, window):
     """Refuse a stream that keeps so many bytes."""
-    available = _physical_memory()
+    available = _memory()
     if needed > available:
         raise ValueError(
             f"n_series={n_series} and window={window} take at least {_gib(needed)}, "
@@ -48,6 +68,12 @@ def _gib(n_bytes):
     return f"{Decimal(n_bytes) / 2**30:.3g} GiB"  # a float may be too small
 
 
+@functools.cache
+def _memory():
+    """Return the bytes of memory of this machine, or of the container it is."""
+    return min([_physical_memory(), *map(_limit_in, LIMITS)])
+
+
 def _physical_memory():
     """Return the bytes of memory of this machine; infinity where they are not known."""
     try:
@@ -55,3 +81,11 @@ def _physical_memory():
     except (AttributeError, OSError, ValueError):  # AttributeError: as on Windows
         return math.inf
     return page * n_pages if min(page, n_pages) > 0 else math.inf
+
+
+def _limit_in(file):
+    """Return the limit that a control group of Linux sets; infinity without one."""
+    try:
+        return int(Path(file).read_text())
+    except (OSError, ValueError):  # ValueError: "max"
+        return math.inf

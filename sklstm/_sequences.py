@@ -208,11 +208,14 @@ def refuse_far_off(sequences, given, offset, scale):
         return
     row, channel = where
     ends = sequences.starts + sequences.lengths
-    sample = np.argmax((sequences.starts <= row) & (row < ends))
-    step = row - sequences.starts[sample]
+    if sequences.series is None:
+        sample = np.argmax((sequences.starts <= row) & (row < ends))
+        place = f"sample {sample}, step {row - sequences.starts[sample]}"
+    else:  # a sample ends with its own row
+        place = f"row {np.argmax(ends == row + 1)}"
     remedy = " or use dtype='float64'" if sequences.values.dtype == np.float32 else ""
     raise ValueError(
-        f"{given[where]!s} in sample {sample}, step {step}, channel {channel} of X is "
+        f"{given[where]!s} in {place}, channel {channel} of X is "
         f"too far off what training had there, {offset[channel]} with a standard "
         f"deviation of {scale[channel]}: scaled by these it does not fit into "
         f"{sequences.values.dtype}. Check X{remedy}"

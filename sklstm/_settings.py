@@ -19,7 +19,7 @@ MINIBATCH, LARGE_MINIBATCH, N_MINIBATCHES_OF_AN_EPOCH = 32, 256, 256
 N_MINIBATCHES, FEWEST_EPOCHS = 2000, 10
 
 
-def make_schedule(estimator, n_samples, learning_rate, n_seen):
+def make_schedule(estimator, n_samples, learning_rate, n_seen, advice):
     """Return the schedule of training on `n_samples`.
 
     Parameters
@@ -30,11 +30,12 @@ def make_schedule(estimator, n_samples, learning_rate, n_seen):
         Which may be another than the estimator's.
     n_seen : int
         Samples that were seen before.
+    advice : str
+        On what may keep training from diverging.
     """
     batch_size = _minibatch_size(estimator.batch_size, n_samples)
     max_iter = _n_epochs(estimator.max_iter, n_samples, batch_size)
     clip = estimator.max_grad_norm is not None
-    *remedies, last = estimator._remedies()
     return Schedule(
         learning_rate=LearningRate(
             learning_rate,
@@ -50,7 +51,7 @@ def make_schedule(estimator, n_samples, learning_rate, n_seen):
         tol=plain_float(estimator, "tol"),
         n_iter_no_change=estimator.n_iter_no_change,
         verbose=bool(estimator.verbose),
-        advice=f"Try to {', to '.join(remedies)}, or to {last}.",
+        advice=advice,
         # "cosine" has come to its end then.
         warn_at_end=learning_rate != "cosine",
     )

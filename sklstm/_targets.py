@@ -68,8 +68,7 @@ class RegressionTargets:
         if (y.ndim == 1, n_outputs) != (self._one_dimensional, self.n_outputs):
             shape = "" if self._one_dimensional else f" {self.n_outputs}"
             raise ValueError(
-                f"y has shape {y.shape}, but training goes on from targets of shape "
-                f"(n_samples,{shape})."
+                f"y has shape {y.shape}, but in training it had (n_samples,{shape})."
             )
 
     def refuse_fewer(self, y):
@@ -87,10 +86,12 @@ class RegressionTargets:
         finite = np.isfinite(encoded).all(axis=1)
         if not finite.all():
             sample = int(np.argmin(finite))
-            remedy = "" if self._normalize else "normalize_y=True or "
+            remedies = [] if self._normalize else ["use normalize_y=True"]
+            remedies += ["use dtype='float64'"] if dtype == np.float32 else []
+            remedies += ["scale y"]
             raise ValueError(
-                f"y[{sample}] = {y[sample]} does not fit into {encoded.dtype}: use "
-                f"{remedy}dtype='float64'."
+                f"y[{sample}] = {y[sample]} does not fit into {encoded.dtype}, as "
+                f"the network is trained on it: {' or '.join(remedies)}."
             )
         return encoded
 
@@ -160,8 +161,9 @@ class ClassTargets:
         labels = y.shape[1] if y.ndim == 2 else None
         if labels != (self.n_outputs if self.multi_label else None):
             raise ValueError(
-                f"y has shape {y.shape}, but training goes on from "
-                f"{f'{self.n_outputs} labels' if self.multi_label else 'classes'}."
+                f"y has shape {y.shape}, but in training it had "
+                f"{f'{self.n_outputs} columns' if self.multi_label else 'one class'} "
+                "for each sample."
             )
         if not self.multi_label:
             refuse_unknown(y, self.classes)
@@ -260,8 +262,16 @@ def refuse_below(y, loss):
         raise ValueError(
             f"{_entry('y', place)} is {y[place]}: loss={loss!r} needs targets {least}."
         )
-    if (y.max(axis=0) == 0).any():
-        raise ValueError(f"y is zero throughout: loss={loss!r} needs targets above 0.")
+
+
+def refuse_zeros(y, loss):
+    """Refuse targets to begin training with that are zero throughout."""
+    zeros = (y == 0).all(axis=0)
+    if zeros.any():
+        column = "y" if y.ndim == 1 else f"y[:, {int(np.argmax(zeros))}]"
+        raise ValueError(
+            f"{column} is zero throughout: loss={loss!r} needs targets above 0."
+        )
 
 
 def check_all_classes(classes, estimator):

@@ -292,8 +292,9 @@ class Training:
         scored = validation_score is not None
         self._n_before = len(progress.epochs)
         # Parameters after an epoch, to go back to: of the last, and of the best.
-        self._last = None
+        self._last = parameters.copy() if progress.epochs else None
         self._best = parameters.copy() if progress.best(scored) < math.inf else None
+        self._norm = math.nan  # of the last gradient
 
     @property
     def _n_epochs(self):
@@ -394,11 +395,9 @@ class Training:
                 loss, weight, gradient = objective.loss_and_gradient(
                     parameters, batch, dropout_keys
                 )
-                norm = _clip(gradient, schedule.max_grad_norm)
+                norm = self._norm = _clip(gradient, schedule.max_grad_norm)
                 if not (math.isfinite(loss) and math.isfinite(norm)):
-                    raise Diverged(
-                        f"the loss is {loss / weight}, the norm of the gradient {norm}"
-                    )
+                    raise Diverged(f"the loss is {loss / weight}")
                 optimizer.step(
                     parameters, gradient, rate.at(n_seen + start, len(batch))
                 )
@@ -409,10 +408,7 @@ class Training:
                 self._interrupts.raise_again()
         loss, norm = float(total_loss / total_weight), total_norm / n_batches
         if not (optimizer.is_finite() and np.isfinite(parameters).all()):
-            raise Diverged(
-                f"the loss is {loss}, the norm of the gradient {norm}, and a step is "
-                "not finite"
-            )
+            raise Diverged(f"the loss is {loss}, but a step is not finite")
         if not objective.outputs_are_finite(parameters):
             raise Diverged("the loss was finite, but not the outputs after its epoch")
         return loss, norm, len(order)
@@ -420,9 +416,14 @@ class Training:
     def _go_back(self, diverged):
         """Go back to the last epoch that gave numbers, and say so."""
         advice = self._schedule.advice
-        found = f"Training diverged in epoch {self._n_epochs + 1}: {diverged}"
+        found = (
+            f"Training diverged in epoch {self._n_epochs + 1}: {diverged}, the norm of "
+            f"the gradient {self._norm}"
+        )
         if self._last is None:
-            raise ValueError(f"{found}. {advice}") from diverged
+            raise ValueError(
+                f"{found}. No epoch gave numbers, so there is no model. {advice}"
+            ) from diverged
         warnings.warn(
             f"{found}. The model is that of the last epoch that gave numbers. {advice}",
             ConvergenceWarning,

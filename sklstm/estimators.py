@@ -22,6 +22,7 @@ from sklstm._targets import (
     refuse_below,
     refuse_unknown,
     refuse_weights_of_others,
+    refuse_zeros,
     weights_of_classes,
 )
 
@@ -447,8 +448,11 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         if self.loss == "quantile" and self.quantile is None:
             raise ValueError('loss="quantile" needs quantile, a number from 0 to 1.')
         rows = training.rows
+        y = training.targets[rows]
+        if self.loss in LOG_LINK:
+            refuse_zeros(y, self.loss)
         return RegressionTargets(
-            training.targets[rows],
+            y,
             training.weights[rows],
             self.normalize_y,
             self.loss,
@@ -888,7 +892,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
             If an argument or parameter cannot be used, `early_stopping` is set, or what
             the network was built for has changed; the message names it.
         """
-        if self.class_weight == "balanced":
+        if isinstance(self.class_weight, str):
             raise ValueError(
                 'class_weight="balanced" is not supported by partial_fit, which does '
                 "not see all samples: pass the weights as a dict."
@@ -904,6 +908,12 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
         def with_all_classes(training):
             if training.targets.ndim == 2:
+                labels = np.arange(training.targets.shape[1])
+                if classes is not None and not np.array_equal(classes, labels):
+                    raise ValueError(
+                        f"classes={classes.tolist()}, but y has several columns "
+                        f"(multi-label), whose classes are {labels.tolist()}."
+                    )
                 return training
             if classes is None:
                 raise ValueError(
@@ -914,6 +924,11 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
             return replace(training, targets=classes)
 
         return self._partial_fit(X, y, sample_weight, with_all_classes)
+
+    def _begin(self, X, y, sample_weight, go_on):
+        if go_on and isinstance(self.class_weight, dict):
+            refuse_weights_of_others(self.class_weight, self._targets.classes)
+        return super()._begin(X, y, sample_weight, go_on)
 
     def _check_y(self, y, n_samples):
         return check_classes(y, n_samples, self)

@@ -6,6 +6,7 @@ the estimators, from `fit` to the last of their methods.
 
 import copy
 import datetime
+import math
 import re
 from decimal import Decimal
 from fractions import Fraction
@@ -19,7 +20,7 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sparse_cube import sparse_cube
 
-from sklstm import LSTMClassifier, LSTMRegressor
+from sklstm import LSTMClassifier, LSTMRegressor, _memory
 
 # Most fits here are cut short on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -1377,10 +1378,10 @@ def test_network_is_measured_by_the_memory_of_the_machine(monkeypatch):
         model = LSTMRegressor(**SMALL, dtype=dtype)
         needed = 4 * n_bytes * n_parameters
         # It is enough for the parameters, but for nothing else.
-        monkeypatch.setattr("sklstm._memory._physical_memory", lambda n=needed: n)
+        monkeypatch.setattr("sklstm._memory._memory", lambda n=needed: n)
         with pytest.raises(ValueError, match="Training on sequences"):
             model.fit(X, y)
-        monkeypatch.setattr("sklstm._memory._physical_memory", lambda n=needed: n - 1)
+        monkeypatch.setattr("sklstm._memory._memory", lambda n=needed: n - 1)
         with pytest.raises(ValueError, match=f"{n_parameters} parameters"):
             model.fit(X, y)
 
@@ -1394,7 +1395,43 @@ def test_network_of_any_size_is_tried_where_the_memory_is_not_known(
     sysconf, monkeypatch
 ):
     monkeypatch.setattr("os.sysconf", sysconf)
-    LSTMRegressor(**SMALL).fit(make_cube(), make_y(LSTMRegressor))
+    monkeypatch.setattr(_memory, "LIMITS", ())
+    assert _memory._memory.__wrapped__() == math.inf
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("8192", 8192), ("max", math.inf)])
+def test_memory_of_a_container_is_what_it_may_have(
+    limit, expected, monkeypatch, tmp_path
+):
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    files = (str(tmp_path / "memory.max"), str(tmp_path / "of_another_version"))
+    monkeypatch.setattr(_memory, "LIMITS", files)
+    monkeypatch.setattr(_memory, "_physical_memory", lambda: math.inf)
+    assert _memory._memory.__wrapped__() == expected
+
+
+# The lower layer's states are kept for the upper one, a step each.
+STACKED = {"hidden_layer_sizes": (4, 4), "bidirectional": True}
+
+
+@pytest.mark.parametrize("method", ["predict", "transform"])
+def test_prediction_is_measured_by_the_memory_of_the_machine(method, monkeypatch):
+    X, y = make_cube(), make_y(LSTMRegressor)
+    model = LSTMRegressor(**SMALL | STACKED).fit(X, y)
+    monkeypatch.setattr("sklstm._memory._memory", lambda: 10**6)
+    assert len(getattr(model, method)(X)) == len(X)
+    with pytest.raises(
+        ValueError, match=r"Predictions for .* 50,000 steps take .*n_jobs"
+    ):
+        getattr(model, method)(np.zeros((2, 50_000, 3)))
+
+
+def test_prediction_for_validation_data_is_measured_before_training(monkeypatch):
+    X, y = make_cube(), make_y(LSTMRegressor)
+    monkeypatch.setattr("sklstm._memory._memory", lambda: 10**6)
+    model = LSTMRegressor(**SMALL | STACKED | {"early_stopping": True})
+    with pytest.raises(ValueError, match=r"Predictions for .* 50,000 steps"):
+        model.fit(X, y, X_val=np.zeros((2, 50_000, 3)), y_val=[0.0, 1.0])
 
 
 EDGES = {

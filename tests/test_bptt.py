@@ -154,7 +154,7 @@ def test_both_directions_are_refused():
 
 def test_sequences_too_long_for_the_memory_are_refused(monkeypatch):
     X, y = data(400)
-    monkeypatch.setattr("sklstm._memory._physical_memory", lambda: 10**6)
+    monkeypatch.setattr("sklstm._memory._memory", lambda: 10**6)
     with pytest.raises(ValueError, match=r"400 steps, .* set bptt_length"):
         fitted(X, y, hidden_layer_sizes=32)
     assert fitted(X, y, hidden_layer_sizes=32, bptt_length=20).n_iter_ == 3

@@ -186,6 +186,16 @@ def test_misspelt_class_is_refused(class_weight):
         task.fit(class_weight=class_weight, **SMALL)
 
 
+@pytest.mark.parametrize("way", ["partial_fit", "fit"])
+def test_misspelt_class_is_refused_when_training_goes_on(way):
+    task = make_task("binary")
+    model = task.fit(warm_start=True, **SMALL).set_params(
+        class_weight={"yes": 2, "n": 1}
+    )
+    with pytest.raises(ValueError, match=r"weights of \['n'\], .*none of \['no'\]"):
+        getattr(model, way)(task.X, task.y)
+
+
 def test_weights_may_be_of_classes_that_a_part_of_the_samples_lacks():
     """Where all that are there have one, as in a fold of a cross-validation."""
     task = make_task("binary")

@@ -255,6 +255,13 @@ def test_sequences_of_other_values_have_other_fingerprints():
         assert len(set(fingerprints(sequences).tolist())) == len(set(contents))
 
 
+def test_sequences_that_differ_beyond_float32_have_other_fingerprints():
+    """As the times of a day in seconds, or the pressure of air."""
+    values = 1.7e9 + np.arange(200.0)[:, np.newaxis] / 8
+    sequences = Sequences(values, np.arange(0, 200, 5), np.full(40, 5))
+    assert len(set(fingerprints(sequences).tolist())) == 40
+
+
 def test_equal_sequences_have_equal_fingerprints():
     values = np.tile(np.random.default_rng(0).normal(size=(5, 2)), (3, 1))
     sequences = Sequences(values, np.array([0, 5, 10, 1]), np.array([5, 5, 5, 5]))

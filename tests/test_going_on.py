@@ -211,6 +211,18 @@ def test_classes_may_be_left_out_or_repeated_later():
     assert_same_model(comp, fit_in_parts(task, 2, **IN_ORDER))
 
 
+@pytest.mark.parametrize("trained", [False, True])
+def test_classes_of_labels_are_the_numbers_of_their_columns(trained):
+    task = make_task("multi-label")
+    n_labels = task.y.shape[1]
+    model = LSTMClassifier(**SMALL)
+    if trained:
+        model.partial_fit(task.X, task.y, classes=range(n_labels))
+    with pytest.raises(ValueError, match=r"classes=\[0, 1, .*, but"):
+        model.partial_fit(task.X, task.y, classes=range(n_labels + 1))
+    model.partial_fit(task.X, task.y, classes=range(n_labels))
+
+
 @pytest.mark.parametrize("classes", [["a", "b"], ["a", "b", "c", "d"], [0, 1, 2]])
 def test_other_classes_than_before_are_refused(classes):
     task = make_task("multiclass")
@@ -444,7 +456,7 @@ def test_other_names_of_columns_are_refused(way):
 def test_targets_of_another_shape_are_refused(name, change, way):
     task = make_task(name)
     model = task.fit(**SMALL)
-    with pytest.raises(ValueError, match=r"y has shape .*but training goes on from"):
+    with pytest.raises(ValueError, match=r"y has shape .*but in training it had"):
         go_on(model, way, task.X, change(task.y))
 
 
@@ -488,10 +500,6 @@ def with_a_bad_size(task):
     return task.X, task.y, {"batch_size": -5}
 
 
-def that_diverges(task):
-    return task.X, task.y, {"learning_rate_init": 1e308}
-
-
 @both_ways
 @pytest.mark.parametrize(
     "data",
@@ -503,7 +511,6 @@ def that_diverges(task):
         with_another_network,
         with_a_bad_parameter,
         with_a_bad_size,
-        that_diverges,
     ],
 )
 def test_what_fails_leaves_the_model_as_it_was(data, way):

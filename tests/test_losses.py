@@ -118,6 +118,25 @@ def test_counts_that_are_all_zero_are_refused():
         regressor("poisson").fit(X, 0 * y)
 
 
+def test_counts_of_an_output_that_are_all_zero_are_refused():
+    X, y = data()
+    with pytest.raises(ValueError, match=r"y\[:, 1\] is zero throughout"):
+        regressor("poisson").fit(X, np.column_stack([y, 0 * y]))
+
+
+def test_counts_that_come_later_may_be_all_zero():
+    X, y = data()
+    model = regressor("poisson").partial_fit(X, np.floor(y)).partial_fit(X, 0 * y)
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_counts_to_validate_on_may_be_all_zero():
+    X, y = data()
+    model = regressor("poisson").set_params(early_stopping=True)
+    model.fit(X, np.floor(y), X_val=X, y_val=0 * y)
+    assert np.isfinite(model.validation_scores_).all()
+
+
 def test_counts_may_be_zero():
     X, y = data()
     assert np.isfinite(regressor("poisson").fit(X, np.floor(y)).predict(X)).all()

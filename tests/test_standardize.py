@@ -208,6 +208,19 @@ def test_value_too_far_off_is_refused_by_its_place():
         model.predict(X)
 
 
+@pytest.mark.parametrize("group_column", [None, 0])
+def test_value_too_far_off_in_a_table_of_steps_is_refused_by_its_row(group_column):
+    table = np.random.default_rng(0).normal(size=(30, 3))
+    table[:, 0] = np.arange(30) % 2  # series take turns
+    model = LSTMRegressor(**SMALL, window=4, group_column=group_column)
+    model.fit(table, np.arange(30.0))
+    table[17, 2] = 1e300
+    channel = 2 if group_column is None else 1
+    match = rf"1e\+300 in row 17, channel {channel} of X is too far off"
+    with pytest.raises(ValueError, match=match):
+        model.predict(table)
+
+
 def test_value_too_far_off_is_refused_in_validation_data():
     X, y = make_ragged()
     X_val = [np.full((2, 2), 1e38), X[1]]

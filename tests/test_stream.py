@@ -277,7 +277,7 @@ def test_stream_that_no_memory_holds_is_refused(n):
 def test_stream_is_measured_by_all_that_it_keeps(monkeypatch):
     model = regressor(hidden_layer_sizes=1)  # states are kept in whole vectors
     kept = model.stream(10**4)._steps.state()["h_l0"].base.nbytes
-    monkeypatch.setattr("sklstm._memory._physical_memory", lambda: int(0.9 * kept))
+    monkeypatch.setattr("sklstm._memory._memory", lambda: int(0.9 * kept))
     with pytest.raises(ValueError, match=r"n_series=10000 .* GiB"):
         model.stream(10**4)
 

@@ -55,7 +55,7 @@ def test_early_stopping_watches_the_samples_given(name, weighted):
     task = make_task(name, n_samples=44)
     sample_weight, val = np.ones(44), np.arange(N_TRAIN, 44)
     if weighted:
-        sample_weight = np.random.default_rng(5).uniform(0.1, 5, 44)
+        sample_weight = np.random.default_rng(6).uniform(0.1, 5, 44)
     rule = {"tol": 1e-3, "n_iter_no_change": 4}
     model = task.estimator(early_stopping=True, **EARLY, **rule).fit(
         take(task.X, TRAIN),

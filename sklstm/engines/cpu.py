@@ -274,6 +274,13 @@ class CPUEngine:
         values += 4 * self._network.n_parameters
         return values * self._dtype.itemsize
 
+    def bytes_of_prediction(self, lengths):
+        """Return the memory that prediction takes at least, beside X and output."""
+        n_threads = min(self._n_threads, -(-len(lengths) // SHARD))
+        longest = -np.sort(-lengths)[:SHARD]
+        values = n_threads * self._workspace_size(longest, way_back=False)
+        return values * self._dtype.itemsize
+
     def bytes_of_stream(self, n_series):
         """Return the memory that the states of a stream take at least."""
         return n_series * 2 * int(self._state_rows().sum()) * self._dtype.itemsize
