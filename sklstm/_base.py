@@ -165,12 +165,15 @@ class BaseLSTM(
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sample, at least 0; None means equal weights. With `window`
             a row of weight 0 still is context for the rows that follow it.
-        X_val, y_val : default=None
-            Samples that `early_stopping` is to watch, in any of the forms of X and y,
-            instead of a part of X held out. In a Pipeline with
-            ``transform_input=["X_val"]``, X_val is transformed as X is.
-        sample_weight_val : array-like, default=None
-            Their weights.
+        X_val : array-like or list of array-likes, default=None
+            Samples that `early_stopping` is to watch, in any of the forms of X, instead
+            of a part of X held out. In a Pipeline with ``transform_input=["X_val"]`` it
+            is transformed as X is. With `window` its rows see no row of X: let the
+            ``window - 1`` rows before come first, with a weight of 0.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their targets.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights; None means equal weights.
 
         Returns
         -------
@@ -185,8 +188,9 @@ class BaseLSTM(
         Warns
         -----
         ConvergenceWarning
-            If `max_iter` ends training, or if training diverges after an epoch that
-            gave numbers, which the model then is that of.
+            If `max_iter` ends training, but with ``learning_rate="cosine"``, which has
+            an end; or if training diverges after an epoch that gave numbers, which the
+            model then is that of.
         UserWarning
             If Ctrl-C ends training; the model is what it was trained to by then.
         """

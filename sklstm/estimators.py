@@ -59,13 +59,13 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         direction at the first step), or the mean or the maximum, unit by unit, over all
         steps (of each direction).
 
+    head_layer_sizes : int or array-like of int, default=()
+        Units of dense ReLU layers between the recurrent layers and the output.
+
     standardize : bool, default=True
         Whether the network sees each channel less its mean, over its standard
         deviation, both weighted with `sample_weight` and of the first `fit` or
         `partial_fit`. False passes values on as they are.
-
-    head_layer_sizes : int or array-like of int, default=()
-        Units of dense ReLU layers between the recurrent layers and the output.
 
     n_channels : int, default=None
         For 2-D X without `window`: the channels of a step. A row of X then is
@@ -147,9 +147,9 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         of the gradient, and time.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights, targets' scale and curves of the fit
-        before, rather than starting anew. What the network was built for cannot change
-        then.
+        Whether `fit` goes on from the weights, scales (of channels and targets) and
+        curves of the fit before, rather than starting anew. What the network was built
+        for cannot change then. "cosine" begins again.
 
     momentum : float, default=0.9
         Of "sgd": the part of the last step that the next one begins with, 0 to 1.
@@ -166,15 +166,15 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     early_stopping : bool, default=False
         Whether to hold `validation_fraction` of the samples out, unless `fit` is given
         `X_val` and `y_val`, to stop when the score on them no longer improves (see
-        `tol`), and to keep the weights of the best epoch. With `window` the last part
-        of each series is held out, else a random part.
+        `tol`; not with "cosine"), and to keep the weights of the best epoch. With
+        `window` the last part of each series is held out, else a random part.
 
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` holds out.
 
     n_iter_no_change : int or np.inf, default=10
         Most epochs in a row that may not improve by `tol`. One more, and training
-        stops, as in scikit-learn's MLPs.
+        stops, as in scikit-learn's MLPs; with "cosine" it does not.
 
     loss : {'squared_error', 'absolute_error', 'quantile', 'poisson', 'gamma'}, \
             default='squared_error'
@@ -214,18 +214,21 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     t_ : int
         Samples seen in training.
 
-    loss_, best_loss_ : float
-        Loss of the last epoch, and the least of all (None with `early_stopping`).
+    loss_ : float
+        Loss of the last epoch.
+
+    best_loss_ : float or None
+        The least of all; None with `early_stopping`.
 
     loss_curve_, grad_norm_curve_ : list of float
         Loss, and mean norm of the minibatches' gradients before `max_grad_norm`, of
         each epoch.
 
-    validation_scores_ : list of float
+    validation_scores_ : list of float or None
         R² of each epoch on the held-out samples, or where `loss` is not the squared
         error, minus their mean loss; None without `early_stopping`.
 
-    best_validation_score_ : float
+    best_validation_score_ : float or None
         The highest of them; None without `early_stopping`.
 
     n_layers_ : int
@@ -380,7 +383,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch, at a constant rate, from where training has come to.
 
-        The first call builds the network, and learns the scale of the targets.
+        The first call builds the network, and learns the scales of channels and
+        targets.
 
         Parameters
         ----------
@@ -491,13 +495,13 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         direction at the first step), or the mean or the maximum, unit by unit, over all
         steps (of each direction). "auto" is "max", with `window` "last".
 
+    head_layer_sizes : int or array-like of int, default=()
+        Units of dense ReLU layers between the recurrent layers and the output.
+
     standardize : bool, default=True
         Whether the network sees each channel less its mean, over its standard
         deviation, both weighted with `sample_weight` and of the first `fit` or
         `partial_fit`. False passes values on as they are.
-
-    head_layer_sizes : int or array-like of int, default=()
-        Units of dense ReLU layers between the recurrent layers and the output.
 
     n_channels : int, default=None
         For 2-D X without `window`: the channels of a step. A row of X then is
@@ -579,9 +583,9 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         of the gradient, and time.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights, targets' scale and curves of the fit
-        before, rather than starting anew. What the network was built for cannot change
-        then.
+        Whether `fit` goes on from the weights, scales (of channels and targets) and
+        curves of the fit before, rather than starting anew. What the network was built
+        for cannot change then. "cosine" begins again.
 
     momentum : float, default=0.9
         Of "sgd": the part of the last step that the next one begins with, 0 to 1.
@@ -598,15 +602,16 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     early_stopping : bool, default=False
         Whether to hold `validation_fraction` of the samples out, unless `fit` is given
         `X_val` and `y_val`, to stop when the score on them no longer improves (see
-        `tol`), and to keep the weights of the best epoch. With `window` the last part
-        of each series is held out, else a random part of each class.
+        `tol`; not with "cosine"), and to keep the weights of the best epoch. With
+        `window` the last part of each series is held out, else a random part of each
+        class.
 
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` holds out.
 
     n_iter_no_change : int or np.inf, default=10
         Most epochs in a row that may not improve by `tol`. One more, and training
-        stops, as in scikit-learn's MLPs.
+        stops, as in scikit-learn's MLPs; with "cosine" it does not.
 
     class_weight : dict or 'balanced', default=None
         What samples of each class weigh, beside `sample_weight`: ``{class: weight}``,
@@ -640,17 +645,20 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     t_ : int
         Samples seen in training.
 
-    loss_, best_loss_ : float
-        Loss of the last epoch, and the least of all (None with `early_stopping`).
+    loss_ : float
+        Loss of the last epoch.
+
+    best_loss_ : float or None
+        The least of all; None with `early_stopping`.
 
     loss_curve_, grad_norm_curve_ : list of float
         Loss, and mean norm of the minibatches' gradients before `max_grad_norm`, of
         each epoch.
 
-    validation_scores_ : list of float
+    validation_scores_ : list of float or None
         Accuracy of each epoch on the held-out samples; None without `early_stopping`.
 
-    best_validation_score_ : float
+    best_validation_score_ : float or None
         The highest of them; None without `early_stopping`.
 
     n_layers_ : int
@@ -867,7 +875,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch, at a constant rate, from where training has come to.
 
-        The first call builds the network.
+        The first call builds the network, and learns the scale of the channels.
 
         Parameters
         ----------
@@ -879,7 +887,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
             Weight of each sample, at least 0.
         classes : array-like of shape (n_classes,), default=None
             All classes that there are, in the first call; later it can be left out, and
-            so for multi-label y, whose columns are all labels.
+            so for multi-label y, whose classes are the numbers of its columns.
 
         Returns
         -------

@@ -68,6 +68,11 @@ class Stream:
         -------
         probabilities : ndarray of shape (n_series, n_classes), dtype float64
             As those of the estimator.
+
+        Raises
+        ------
+        ValueError or TypeError
+            As `predict` does.
         """
         return self._targets.probabilities(self._advance(x))
 
@@ -84,6 +89,11 @@ class Stream:
         -------
         log_probabilities : ndarray of shape (n_series, n_classes), dtype float64
             As those of the estimator.
+
+        Raises
+        ------
+        ValueError or TypeError
+            As `predict` does.
         """
         return self._targets.log_probabilities(self._advance(x))
 
@@ -107,8 +117,8 @@ class Stream:
             (n_series, hidden_size). Where steps are pooled, what they have come to,
             ``pooled`` (n_series, hidden_size), and their number, ``n_steps``
             (n_series,). With `window` the last ``steps``, (n_series, window,
-            n_channels), the latest at the end, and how many of them there are,
-            ``n_steps``.
+            n_channels), as the network sees them (standardised), the latest at the end,
+            and how many of them there are, ``n_steps``.
         """
         return {name: kept.copy() for name, kept in self._steps.state().items()}
 

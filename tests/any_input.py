@@ -559,9 +559,13 @@ def cases(draw, estimator):
         parameters["early_stopping"] = False
     if estimator is LSTMClassifier:
         parameters["class_weight"] = draw(class_weights(y, method))
+        parameters["pooling"] = draw(one_of([parameters["pooling"], "auto"]))
+    if draw(st.integers(0, 39)) == 0:  # seldom, as it is 2,000 minibatches
+        parameters["max_iter"] = "auto"
     data = {"X": X, "y": y, "sample_weight": draw(usual_weights(n_samples))}
     if method == "fit" and parameters["early_stopping"] and draw(st.booleans()):
-        data |= {"X_val": X[:6], "y_val": y[:6]}
+        weights = draw(one_of([None, np.ones(6), [1, 2, 3, 4, 5, 6]]))
+        data |= {"X_val": X[:6], "y_val": y[:6], "sample_weight_val": weights}
     if method == "partial_fit" and estimator is LSTMClassifier:
         data["classes"] = None if is_multi_label(y) else np.unique(np.asarray(y))
     make_odd = {
