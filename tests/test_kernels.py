@@ -282,3 +282,17 @@ def test_denormals_are_flushed_in_a_kernel_and_kept_outside(value, factor):
     multiply_flushed(x, factor)
     assert_array_equal(x, 0)
     assert np.float32(1e-37) / np.float32(1024) > 0
+
+
+@pytest.mark.skipif(simd.IN_PYTHON, reason="nothing is compiled")
+def test_denormals_are_kept_by_processors_of_another_kind(monkeypatch):
+    monkeypatch.setattr(simd, "ON_X86", False)
+
+    @njit
+    def halved(value):
+        mode = simd.flush_denormals()
+        half = value / 2
+        simd.restore_denormals(mode)
+        return half, mode
+
+    assert halved(1e-310) == (5e-311, 0)
