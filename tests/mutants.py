@@ -16,7 +16,6 @@ import importlib.util
 import multiprocessing
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -121,7 +120,6 @@ def run_here(folder, compiled, tests, cache, log):
     with log.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells may ignore it
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     # For processes that tests start, and for Numba, which is there already.

@@ -1,0 +1,12 @@
+"""What all tests need."""
+
+import signal
+
+
+def pytest_configure():
+    """Hear Ctrl-C, which a shell turns off in what it runs in the background.
+
+    So would the programs be deaf that tests start.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
