@@ -144,6 +144,26 @@ class Impatient(SimpleQueue):
 
 
 @pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("n_started", [0, 1])
+def test_work_is_done_where_threads_cannot_be_started(n_started, waits, monkeypatch):
+    """There are too many, or Python is about to exit."""
+    start, begun = threading.Thread.start, []
+
+    def start_some(thread):
+        begun.append(thread)
+        if len(begun) > n_started:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    three = crew.Crew(3)
+    stop = np.zeros(1, np.int64) if waits else None
+    assert three.run(lambda item, thread: item**2, 6, stop) == [0, 1, 4, 9, 16, 25]
+    assert len(begun) == n_started + 1
+    three.dismiss()
+
+
+@pytest.mark.parametrize("waits", [False, True])
 def test_interrupt_at_any_instruction_of_a_run_leaves_no_work_behind(
     waits, monkeypatch
 ):
@@ -175,6 +195,7 @@ def test_interrupt_at_any_instruction_of_a_run_leaves_no_work_behind(
             return trace
 
         two, before = crew.Crew(2), sys.gettrace()
+        sys._getframe().f_trace_opcodes = True  # before, for Python 3.12
         sys.settrace(trace)
         try:
             two.run(square, 3, stop=np.zeros(1, np.int64) if waits else None)

@@ -19,7 +19,7 @@ class Crew:
     ----------
     n_threads : int
         At most so many threads run, the caller's among them. They start when there is
-        work for them.
+        work for them, as far as the system lets them.
     """
 
     def __init__(self, n_threads):
@@ -55,12 +55,10 @@ class Crew:
                     pass
                 raise
 
-        n_helpers = min(n, self._n_threads) - (stop is None)
-        while len(self._calls) < n_helpers:
-            self._start_thread()
+        n_helpers = self._helpers(min(n, self._n_threads) - (stop is None))
         try:
             finished = self._give(work, n_helpers)
-            if stop is None:
+            if stop is None or n_helpers == 0:
                 work(0)
             errors = self._gather(finished, n_helpers)
         except BaseException:
@@ -74,6 +72,15 @@ class Crew:
             if error is not None:
                 raise error
         return results
+
+    def _helpers(self, n_wanted):
+        """Start threads that are wanted still; return how many there are to work."""
+        try:
+            while len(self._calls) < n_wanted:
+                self._start_thread()
+        except RuntimeError:  # too many, or none any more, where Python is to exit
+            pass
+        return min(n_wanted, len(self._calls))
 
     def _give(self, work, n_helpers):
         """Give `work` to some threads; return the queue of what each raised, or None.
