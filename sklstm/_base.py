@@ -236,7 +236,7 @@ class BaseLSTM(
         if validation is not None:
             with said_of("y_val"):
                 self._targets.refuse_others(validation.targets)
-        return self._standardised(training, held_out)
+        return self._as_seen(training, held_out)
 
     def _validate_params(self):
         """Validate the parameters one by one, as not every error names its own."""
@@ -267,7 +267,7 @@ class BaseLSTM(
             optimizer = fitted._optimizer()
             optimizer.go_on_from(fitted._progress.optimizer)
             fitted._progress.optimizer = optimizer
-        training, _ = fitted._standardised(training, None)
+        training, _ = fitted._as_seen(training, None)
         schedule = make_schedule(
             fitted,
             len(training),
@@ -298,9 +298,7 @@ class BaseLSTM(
         weights, unit = self._check_weights(sample_weight, y)
         # What has no weight takes no part, as if it were not there.
         rows = np.flatnonzero(weights)
-        dropout = self.dropout > 0 or self.recurrent_dropout > 0
-        identities = fingerprints(sequences) if dropout else None
-        return Samples(sequences, y, weights, unit, rows, identities)
+        return Samples(sequences, y, weights, unit, rows)
 
     def _build(self, training, random_state):
         """Make targets, scale of the channels, network and first parameters."""
@@ -313,28 +311,26 @@ class BaseLSTM(
         self._parameters = self._network.initialise(random_state, np.dtype(self.dtype))
         self._progress = Progress(self._optimizer())
 
-    def _standardised(self, training, held_out):
-        """Return samples as the network is to see them."""
-        if self.X_scale_ is None:
-            return training, held_out
+    def _as_seen(self, training, held_out):
+        """Return samples as the network is to see them, and dropout to tell them."""
         scaled = self._scaled(training.sequences)
-        if held_out is None:
-            return replace(training, sequences=scaled), None
-        if held_out.sequences is training.sequences:
-            scaled_val = scaled
-        else:
+        dropout = self.dropout > 0 or self.recurrent_dropout > 0
+        identities = fingerprints(scaled) if dropout else None
+        if held_out is not None and held_out.sequences is training.sequences:
+            held_out = replace(held_out, sequences=scaled)
+        elif held_out is not None:
             with said_of("X_val"):
                 scaled_val = self._scaled(held_out.sequences)
-        return (
-            replace(training, sequences=scaled),
-            replace(held_out, sequences=scaled_val),
-        )
+            held_out = replace(held_out, sequences=scaled_val)
+        return replace(training, sequences=scaled, identities=identities), held_out
 
     def _dtype_of_given(self):
         """What X is read as in a fit; None: as it is, for it is to be standardised."""
         return None if self.standardize else np.dtype(self.dtype)
 
     def _scaled(self, sequences):
+        if self.X_scale_ is None:
+            return sequences
         return standardise(
             sequences, self.X_offset_, self.X_scale_, self._parameters.dtype
         )
@@ -640,9 +636,8 @@ class BaseLSTM(
 
     def _network_input(self, X):
         """Return sequences to predict for, as the network is to see them."""
-        if self.X_scale_ is None:
-            return self._sequences(X, reset=False, dtype=self._parameters.dtype)
-        return self._scaled(self._sequences(X, reset=False, dtype=None))
+        dtype = self._parameters.dtype if self.X_scale_ is None else None
+        return self._scaled(self._sequences(X, reset=False, dtype=dtype))
 
     def _sequences(self, X, reset, dtype):
         return validate_sequences(

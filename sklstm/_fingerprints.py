@@ -9,9 +9,9 @@ _OF_STEPS, _OF_CHANNELS = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 def fingerprints(sequences):
     """A number for each sequence that depends on its values alone.
 
-    A polynomial in the bits of the values in float64, which are the same for a value of
-    any dtype, modulo 2**64. As windows share their steps, it is the difference of two
-    sums over all.
+    A polynomial in the bits of the values in float32, whatever their dtype, modulo
+    2**64: what float64 makes of them in the last digits does not matter. As windows
+    share their steps, it is the difference of two sums over all.
 
     Returns
     -------
@@ -22,9 +22,8 @@ def fingerprints(sequences):
     rows = np.ones(len(values), np.uint64)  # so that zeros count too
     with np.errstate(over="ignore"):
         for channel, power in zip(values.T, powers, strict=True):
-            bits = (channel.astype(np.float64) + 0.0).view(np.uint64)  # -0 is 0
-            # Values of few digits end in zeros, and so would their products.
-            rows += (bits ^ (bits >> np.uint64(32))) * power
+            plain = channel.astype(np.float32) + np.float32(0)  # -0 is 0
+            rows += plain.view(np.uint32) * power
     sums = np.zeros(len(rows) + 1, np.uint64)
     np.cumsum(rows * _powers(_OF_STEPS, len(rows)), out=sums[1:])
     starts = sequences.starts

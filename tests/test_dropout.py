@@ -255,11 +255,30 @@ def test_sequences_of_other_values_have_other_fingerprints():
         assert len(set(fingerprints(sequences).tolist())) == len(set(contents))
 
 
-def test_sequences_that_differ_beyond_float32_have_other_fingerprints():
-    """As the times of a day in seconds, or the pressure of air."""
-    values = 1.7e9 + np.arange(200.0)[:, np.newaxis] / 8
-    sequences = Sequences(values, np.arange(0, 200, 5), np.full(40, 5))
-    assert len(set(fingerprints(sequences).tolist())) == 40
+def test_sequences_that_differ_beyond_float32_are_told_apart(monkeypatch):
+    """As the times of a day in seconds, or the pressure of air: once standardised."""
+    seen = []
+
+    def watch(sequences):
+        seen.append(fingerprints(sequences))
+        return seen[-1]
+
+    monkeypatch.setattr("sklstm._base.fingerprints", watch)
+    X = 1.7e9 + np.random.default_rng(0).normal(size=(40, 5, 1))
+    LSTMRegressor(**SMALL | {"standardize": True}).fit(X, X[:, 0, 0])
+    assert len(set(seen[0].tolist())) == 40
+
+
+def test_what_is_dropped_does_not_depend_on_the_last_digits_of_float64():
+    """Which scalers, for one, round otherwise in a DataFrame than in an array."""
+    X, y = data(20)
+    rng = np.random.default_rng(0)
+    rounded = [x * (1 + rng.choice([-1, 1], x.shape) * 1e-16) for x in X]
+    assert any((x != same).any() for x, same in zip(X, rounded, strict=True))
+    parameters = SMALL | {"standardize": True, "dtype": "float64"}
+    ref = LSTMRegressor(**parameters).fit(X, y)
+    comp = LSTMRegressor(**parameters).fit(rounded, y)
+    np.testing.assert_allclose(comp.predict(X), ref.predict(X), rtol=1e-9)
 
 
 def test_equal_sequences_have_equal_fingerprints():

@@ -282,7 +282,7 @@ def test_stream_is_measured_by_all_that_it_keeps(monkeypatch):
         model.stream(10**4)
 
 
-@pytest.mark.parametrize("n_series", [0, -1, 1.0, "1", True, np.timedelta64(2)])
+@pytest.mark.parametrize("n_series", [0, -1, 1.0, "1", True, np.timedelta64(2, "s")])
 def test_n_series_is_a_whole_number_from_one(n_series):
     with pytest.raises((ValueError, TypeError), match="n_series"):
         regressor().stream(n_series)
