@@ -22,7 +22,7 @@ from sklstm import LSTMClassifier
 
 one_of = st.sampled_from
 
-MISSING = [np.nan, None, pd.NA, pd.NaT, Decimal("NaN"), np.datetime64("nat")]
+MISSING = [np.nan, None, pd.NA, pd.NaT, Decimal("NaN"), np.datetime64("nat", "D")]
 TOO_LARGE = [1e39, 1e300, 1.7e308, np.inf, -np.inf, np.longdouble("1e400"), 10**400]
 STRANGE = [
     *[*MISSING, *TOO_LARGE],
