@@ -167,8 +167,9 @@ def test_any_input_is_used_or_refused_by_name_and_stays_as_it_is(estimator, n_ca
         assert fingerprint([case.data, case.later]) == before
 
     check()
-    # Else the cases are too tame, or too wild.
-    assert min(outcomes["used"], outcomes["refused"]) >= n_cases / 3, outcomes
+    # Else the cases are too tame, or too wild; of 5,000 about half are used, of a few
+    # the share varies with the version of Hypothesis.
+    assert min(outcomes["used"], outcomes["refused"]) >= n_cases / 5, outcomes
 
 
 def test_every_parameter_is_drawn():
