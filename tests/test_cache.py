@@ -4,6 +4,7 @@ Most tests are told by fresh processes, which run this file as a program on a co
 the package: it fits a model, and writes down what came of it.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -123,6 +124,22 @@ def test_fit_without_a_folder_to_keep_kernels_in_warns_once(package):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="files have no limit of size")
+def test_kernel_that_cannot_be_written_is_warned_of_once(monkeypatch):
+    def fail(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    @njit
+    def kernel(x):
+        return x + 1
+
+    warn_uncached.cache_clear()
+    keep(kernel, kernel.py_func)
+    monkeypatch.setattr(SealedFiles, "save", fail)
+    with pytest.warns(RuntimeWarning, match="cannot be kept in any folder"):
+        kernel(1)
+    assert kernel(1.5) == 2.5  # without a warning, which is an error in tests
+
+
 def test_fit_on_a_full_disk_warns_once(package, tmp_path):
     def fill_disk():
         import resource

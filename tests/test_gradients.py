@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import reference
+from numpy.testing import assert_array_equal
 
 from sklstm._network import Network
 from sklstm._sequences import Sequences
@@ -517,3 +518,22 @@ def test_loss_of_far_off_outputs(kind, dtype):
     loss, gradient = problem.loss_and_gradient()
     assert loss == pytest.approx(problem.reference_loss(), rel=TOLERANCE[dtype])
     problem.assert_gradient_equal(gradient, problem.reference_gradient())
+
+
+def test_kernels_that_are_stopped_do_no_more(monkeypatch):
+    """As Ctrl-C has them do, here before their first step."""
+    run = CPUEngine._run
+
+    def run_stopped(self, kernel, n_parts, n_steps, stop):
+        stop[0] = 1
+        run(self, kernel, n_parts, n_steps, stop)
+
+    monkeypatch.setattr(CPUEngine, "_run", run_stopped)
+    problem = Problem(lengths=[3, 4, 2])
+    _, gradient = problem.loss_and_gradient()
+    for name, weight in problem.network.views(gradient).items():
+        if "head" not in name:
+            assert_array_equal(weight, 0)
+    with problem.engine() as engine:
+        states = engine.transform(problem.parameters(), problem.packed())
+    assert_array_equal(states, 0)

@@ -296,3 +296,11 @@ def test_denormals_are_kept_by_processors_of_another_kind(monkeypatch):
         return half, mode
 
     assert halved(1e-310) == (5e-311, 0)
+
+
+def test_operators_on_other_things_than_vectors_are_as_ever():
+    @njit
+    def of_tuples(a, b):
+        return a + b, -a[0], a[0] * b[0]
+
+    assert of_tuples((1, 2.0), (3,)) == ((1, 2.0, 3), -1, 3)
