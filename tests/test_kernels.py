@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numba import njit
+from numba.core.errors import TypingError
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklstm._network import Network
@@ -298,9 +299,11 @@ def test_denormals_are_kept_by_processors_of_another_kind(monkeypatch):
     assert halved(1e-310) == (5e-311, 0)
 
 
-def test_operators_on_other_things_than_vectors_are_as_ever():
+@pytest.mark.skipif(simd.IN_PYTHON, reason="nothing is compiled")
+def test_product_of_a_vector_and_no_number_is_refused():
     @njit
-    def of_tuples(a, b):
-        return a + b, -a[0], a[0] * b[0]
+    def wrong(x):
+        store(pointer(x), 0, load(pointer(x), 0) * "two")
 
-    assert of_tuples((1, 2.0), (3,)) == ((1, 2.0, 3), -1, 3)
+    with pytest.raises(TypingError, match="No implementation of function"):
+        wrong(np.zeros(lanes_of(np.float32), np.float32))
