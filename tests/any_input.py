@@ -544,9 +544,9 @@ class Case:
 
 
 @st.composite
-def cases(draw, estimator):
+def cases(draw, estimator, n_odd):
+    """Cases in which so many of the parameters and data are odd."""
     names = [*estimator().get_params()]
-    n_odd = draw(one_of([0, 0, 1, 1, 2]))
     some = st.one_of(one_of(names), one_of(DATA))
     odd = draw(st.sets(some, min_size=n_odd, max_size=n_odd))
     n_samples, n_channels = draw(st.integers(8, 20)), draw(st.integers(1, 3))

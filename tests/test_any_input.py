@@ -148,15 +148,6 @@ def use_further(model, case):
 def test_any_input_is_used_or_refused_by_name_and_stays_as_it_is(estimator, n_cases):
     outcomes = Counter()
 
-    @settings(
-        max_examples=n_cases,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],  # to make a case smaller takes minutes
-        suppress_health_check=[*HealthCheck],
-    )
-    @given(case=cases(estimator))
     def check(case):
         before = fingerprint([case.data, case.later])
         try:
@@ -166,10 +157,19 @@ def test_any_input_is_used_or_refused_by_name_and_stays_as_it_is(estimator, n_ca
             outcomes["refused"] += 1
         assert fingerprint([case.data, case.later]) == before
 
-    check()
-    # Else the cases are too tame, or too wild; of 5,000 about half are used, of a few
-    # the share varies with the version of Hypothesis.
-    assert min(outcomes["used"], outcomes["refused"]) >= n_cases / 5, outcomes
+    # How much is odd is not left to Hypothesis, whose few draws are not evenly spread.
+    for n_odd, share in ((0, 0.4), (1, 0.4), (2, 0.2)):
+        some = settings(
+            max_examples=round(share * n_cases),
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],  # to make a case smaller takes minutes
+            suppress_health_check=[*HealthCheck],
+        )
+        some(given(case=cases(estimator, n_odd))(check))()
+    # Else the cases are too tame, or too wild.
+    assert min(outcomes["used"], outcomes["refused"]) >= n_cases / 3, outcomes
 
 
 def test_every_parameter_is_drawn():
