@@ -201,9 +201,11 @@ def _group_position(table, group_column):
     if group_column is None or sparse.issparse(table) or len(table.shape) != 2:
         return None
     n_columns = table.shape[1]
-    names = list(getattr(table, "columns", []))
-    if group_column in names:
-        position = names.index(group_column)
+    # By hash: to compare a number with a tuple or with pd.NA need not give a bool.
+    names = [*enumerate(getattr(table, "columns", []))]
+    positions = {name: position for position, name in reversed(names)}
+    if group_column in positions:
+        position = positions[group_column]
     elif isinstance(group_column, Integral):
         position = _checked_position(group_column, n_columns)
     else:

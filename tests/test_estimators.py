@@ -592,6 +592,17 @@ def test_sample_of_a_row_is_of_its_series_alone(window, group_column):
     assert_predicts_windows(model, frame, samples)
 
 
+@pytest.mark.parametrize("name", [("a", 9), pd.NA, pd.NaT, b"a"], ids=str)
+@pytest.mark.parametrize("position", [1, np.int8(1), np.uint64(1)], ids=repr)
+def test_position_of_the_group_column_holds_whatever_its_columns_are_called(
+    name, position
+):
+    frame = make_frame()
+    frame.columns = pd.Index([name, ("a", 2), ("b", 1)], tupleize_cols=False)
+    model = fit("several outputs", frame, window=3, group_column=position)
+    assert_predicts_windows(model, frame, windows(make_table(), 3, LABELS))
+
+
 @pytest.mark.parametrize("group_column", [None, "station"])
 def test_fit_on_a_table_is_a_fit_on_its_windows(group_column):
     X, labels = make_table(), np.zeros(N_SAMPLES)
