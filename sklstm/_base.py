@@ -1,4 +1,4 @@
-"""What both estimators share: everything but parameters, documentation and targets."""
+"""How both estimators are fitted: from samples and parameters to a trained network."""
 
 import math
 import warnings
@@ -8,13 +8,7 @@ from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import effective_n_jobs  # scikit-learn requires joblib
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
@@ -24,31 +18,28 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import check_is_fitted
 
 from sklstm._callbacks import FitCallbacks
 from sklstm._fingerprints import fingerprints
+from sklstm._fitted import FittedLSTM
 from sklstm._held_out import hold_out
 from sklstm._interrupts import Interrupts
 from sklstm._memory import (
     refuse_too_large,
     refuse_too_long,
     refuse_too_long_to_predict,
-    refuse_too_many,
 )
 from sklstm._network import Network
-from sklstm._scaling import offset_and_scale, standardise
+from sklstm._scaling import offset_and_scale
 from sklstm._settings import (
-    is_whole_number,
     layer_sizes,
     make_optimizer,
     make_schedule,
     penalty,
     plain_float,
 )
-from sklstm._targets import check_weights, refuse_nonfinite_outputs
+from sklstm._targets import check_weights
 from sklstm._training import (
-    LARGE,
     STACK_LEVEL,
     Diverged,
     Objective,
@@ -56,20 +47,10 @@ from sklstm._training import (
     Samples,
     Training,
 )
-from sklstm._validation import validate_sequences
-from sklstm._version import VERSION
-from sklstm.engines.cpu import CPUEngine
-from sklstm.streaming import LastSteps, RunningSteps, Stream
 
 
-class BaseLSTM(
-    CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
-    metaclass=ABCMeta,
-):
-    """Sequences in, a trained network, and what it makes of sequences."""
+class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
+    """Sequences and targets in, a trained network out."""
 
     _parameter_constraints = {
         "hidden_layer_sizes": [
@@ -328,19 +309,6 @@ class BaseLSTM(
         """What X is read as in a fit; None: as it is, for it is to be standardised."""
         return None if self.standardize else np.dtype(self.dtype)
 
-    def _scaled(self, sequences):
-        if self.X_scale_ is None:
-            return sequences
-        return standardise(
-            sequences, self.X_offset_, self.X_scale_, self._parameters.dtype
-        )
-
-    def _twin(self):
-        """Return an estimator that shares all that this one holds at this moment."""
-        twin = object.__new__(type(self))
-        twin.__dict__ = vars(self).copy()
-        return twin
-
     def _architecture_now(self):
         """Return what the network is built for, by the names of parameters."""
         values = {name: getattr(self, name) for name in self._architecture_parameters}
@@ -464,203 +432,6 @@ class BaseLSTM(
             return f"Try to {last}."
         return f"Try to {', to '.join(remedies)}, or to {last}."
 
-    def __getstate__(self):
-        return super().__getstate__() | {"_sklstm_version": VERSION}
-
-    def __setstate__(self, state):
-        version = state.get("_sklstm_version")
-        if version != VERSION:
-            warnings.warn(
-                f"This {type(self).__name__} was kept by sklstm {version}, and this is "
-                f"{VERSION}: its predictions may differ, and methods fail.",
-                stacklevel=2,
-            )
-        super().__setstate__(
-            {name: value for name, value in state.items() if name != "_sklstm_version"}
-        )
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_parameters")
-
-    def predict(self, X):
-        """Predict the target of each sequence.
-
-        Parameters
-        ----------
-        X : array-like or list of array-likes
-            Sequences in any of the forms that `fit` takes, with as many channels.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions, shaped as `y` was in `fit`. Those of a regressor are
-            float64; those of a classifier have the dtype of `classes_`, and for
-            multi-label y they are the integers 0 and 1.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        ValueError or TypeError
-            If X cannot be used, or does not match that of `fit`, or if what comes of it
-            is not finite; the message says why.
-        """
-        fitted = self._fitted()
-        return fitted._targets.decode(fitted._raw_outputs(X))
-
-    def _compared(self, X, y, sample_weight, check):
-        """Return what a score compares: targets, predictions and weights."""
-        prediction = self.predict(X)
-        y = check(y, len(prediction), self, warn=False)
-        if y.shape != prediction.shape:
-            raise ValueError(
-                f"y has shape {y.shape}, but the predictions for X {prediction.shape}."
-            )
-        weights, _ = check_weights(sample_weight, len(y))
-        return y, prediction, weights
-
-    def transform(self, X):
-        """Return the hidden state that sums each sequence up, to use as features.
-
-        Parameters
-        ----------
-        X : array-like or list of array-likes
-            Sequences in any of the forms that `fit` takes, with as many channels.
-
-        Returns
-        -------
-        states : ndarray of shape (n_samples, n_directions * n_hidden), dtype float64
-            What `pooling` makes of the top layer's hidden states: the one at the last
-            step, with `bidirectional` next to that of the backward direction at the
-            first, or the mean or maximum over the steps, each direction its own.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        ValueError or TypeError
-            If X cannot be used, or does not match that of `fit`, or if what comes of it
-            is not finite; the message says why.
-        """
-        fitted = self._fitted()
-        sequences = fitted._network_input(X)
-        with fitted._engine() as engine:
-            refuse_too_long_to_predict(engine, sequences.lengths)
-            states = engine.transform(fitted._parameters, sequences)
-        return refuse_nonfinite_outputs(states).astype(np.float64)
-
-    def stream(self, n_series=1):
-        """Predict step by step: return an object that takes the steps as they come.
-
-        It is light and keeps only the state that the steps so far have led to, so that
-        a step costs the same however long the series. Its predictions are those of
-        `predict`, in the units of y. It sees steps as the network does: in a Pipeline,
-        send each step through the transformers first, for example
-        ``pipe[-1].stream().predict(pipe[:-1].transform(x))``.
-
-        Parameters
-        ----------
-        n_series : int, default=1
-            Series that run side by side, each with a state of its own.
-
-        Returns
-        -------
-        stream : Stream
-            With `predict`, for a classifier `predict_proba` and `predict_log_proba`,
-            `reset`, `get_state` and `set_state`.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        TypeError or ValueError
-            If `n_series` is not a whole number of at least 1.
-        ValueError
-            If the network is `bidirectional`: it reads a series from its end.
-
-        Notes
-        -----
-        With `window`, the last `window` steps are run again for each prediction. The
-        stream keeps the weights of the time when it was made.
-        """
-        fitted = self._fitted()
-        if not is_whole_number(n_series):
-            raise TypeError(f"n_series must be a whole number: got {n_series!r}.")
-        if n_series < 1:
-            raise ValueError(f"n_series must be at least 1: got {n_series}.")
-        if fitted._network.n_directions == 2:
-            raise ValueError(
-                "A network with bidirectional=True reads a series from its end, so it "
-                "cannot predict step by step: fit with bidirectional=False."
-            )
-        n_series, n_channels = int(n_series), fitted._network.n_channels
-        window = None if fitted.window is None else int(fitted.window)
-        parameters = fitted._parameters
-        engine = fitted._engine(n_threads=1)  # so that no thread outlives the stream
-        if window is None:
-            refuse_too_many(engine.bytes_of_stream(n_series), n_series, window)
-            steps = RunningSteps(engine, parameters, n_series)
-        else:
-            n_values = n_series * window * n_channels
-            refuse_too_many(n_values * parameters.itemsize, n_series, window)
-            steps = LastSteps(engine, parameters, n_series, n_channels, window)
-        may_overflow = not np.abs(parameters).max() < LARGE
-        scaling = None
-        if fitted.X_scale_ is not None:
-            scaling = fitted.X_offset_.copy(), fitted.X_scale_.copy()
-        return Stream(
-            steps, fitted._targets, n_series, n_channels, scaling, may_overflow
-        )
-
-    @property
-    def weights_(self):
-        """Named weights: writable views into the network's parameters."""
-        fitted = self._fitted()
-        return fitted._network.views(fitted._parameters)
-
-    @property
-    def _n_features_out(self):
-        return self._network.n_pooled
-
-    def _fitted(self):
-        """Return a twin, which no fit in another thread changes during a call."""
-        check_is_fitted(self)
-        return self._twin()
-
-    def _raw_outputs(self, X):
-        sequences = self._network_input(X)
-        with self._engine() as engine:
-            refuse_too_long_to_predict(engine, sequences.lengths)
-            raw = engine.predict(self._parameters, sequences)
-        return refuse_nonfinite_outputs(raw)
-
-    def _network_input(self, X):
-        """Return sequences to predict for, as the network is to see them."""
-        dtype = self._parameters.dtype if self.X_scale_ is None else None
-        return self._scaled(self._sequences(X, reset=False, dtype=dtype))
-
-    def _sequences(self, X, reset, dtype):
-        return validate_sequences(
-            self,
-            X,
-            dtype=dtype,
-            reset=reset,
-            n_channels=self.n_channels,
-            window=self.window,
-            group_column=self.group_column,
-        )
-
-    def _engine(self, n_threads=None):
-        return CPUEngine(
-            self._network,
-            loss=self._targets.loss,
-            quantile=self._targets.quantile,
-            # Plain ints: NumPy's small ones would overflow in sizes of memory.
-            bptt_length=None if self.bptt_length is None else int(self.bptt_length),
-            dtype=self._parameters.dtype,
-            n_threads=n_threads or int(effective_n_jobs(self.n_jobs)),
-        )
-
     def _validation_samples(self, X, y, sample_weight):
         """Return the samples given for validation, if any."""
         given = {"X_val": X, "y_val": y, "sample_weight_val": sample_weight}
@@ -719,12 +490,6 @@ class BaseLSTM(
             self.validation_scores_ = None
             self.best_validation_score_ = None
             self.best_loss_ = progress.best(scored=False)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = True
-        tags.input_tags.three_d_array = True
-        return tags
 
 
 @contextmanager

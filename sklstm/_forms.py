@@ -107,7 +107,7 @@ def all_frames(form):
         refuse_names_given_twice(form[frames[0]])
     for sample in frames:
         expected, found = form[frames[0]].columns, form[sample].columns
-        if found is not expected and list(found) != list(expected):
+        if not found.equals(expected):
             raise ValueError(
                 f"sample {sample} of X has the columns {list(found)}, but sample"
                 f" {frames[0]} has {list(expected)}: all must have the same, in the"

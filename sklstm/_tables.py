@@ -202,8 +202,8 @@ def _group_position(table, group_column):
         return None
     n_columns = table.shape[1]
     # By hash: to compare a number with a tuple or with pd.NA need not give a bool.
-    names = [*enumerate(getattr(table, "columns", []))]
-    positions = {name: position for position, name in reversed(names)}
+    names = getattr(table, "columns", ())
+    positions = {name: position for position, name in enumerate(names)}
     if group_column in positions:
         position = positions[group_column]
     elif isinstance(group_column, Integral):

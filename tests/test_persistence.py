@@ -68,7 +68,7 @@ def test_weights_of_a_loaded_model_are_its_own(estimator):
 @both
 def test_model_of_another_version_is_loaded_with_a_warning(estimator, monkeypatch):
     model, X = fitted(estimator), sequences()
-    monkeypatch.setattr("sklstm._base.VERSION", "0.0.1")
+    monkeypatch.setattr("sklstm._fitted.VERSION", "0.0.1")
     kept = pickle.dumps(model)
     monkeypatch.undo()
     message = f"kept by sklstm 0.0.1, and this is {sklstm.__version__}"
@@ -210,7 +210,7 @@ def test_another_process_answers_the_same_on_any_number_of_threads(
 def test_every_keeper_notes_the_version(keeper, monkeypatch):
     dumps, loads = KEEPERS[keeper]
     model = fitted_case("deep")
-    monkeypatch.setattr("sklstm._base.VERSION", "0.0.1")
+    monkeypatch.setattr("sklstm._fitted.VERSION", "0.0.1")
     kept = dumps(model)
     monkeypatch.undo()
     with pytest.warns(UserWarning, match=r"kept by sklstm 0\.0\.1, and this is"):

@@ -659,6 +659,11 @@ REFUSED = {
         ValueError,
         r"sample 2 of X has the columns \['b', 'a'\], but sample 0 has \['a', 'b'\]",
     ),
+    "other columns, not to be compared": (
+        [pd.DataFrame({pd.NA: [1]}), pd.DataFrame({"a": [1]})],
+        ValueError,
+        r"sample 1 of X has the columns \['a'\], but sample 0 has \[<NA>\]",
+    ),
 }
 
 

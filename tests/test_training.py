@@ -1238,7 +1238,7 @@ def test_fit_in_the_midst_of_a_prediction_does_not_change_it(monkeypatch):
         model.set_params(hidden_layer_sizes=5).fit(X[:, :, :1], 1000 * y)
         return raw
 
-    monkeypatch.setattr("sklstm._base.CPUEngine.predict", predict_and_fit)
+    monkeypatch.setattr("sklstm.engines.cpu.CPUEngine.predict", predict_and_fit)
     assert_array_equal(model.predict(X), ref)
 
 
