@@ -1,6 +1,7 @@
 """How both estimators are fitted: from samples and parameters to a trained network."""
 
 import math
+import re
 import warnings
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
@@ -492,12 +493,24 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
             self.best_loss_ = progress.best(scored=False)
 
 
+# Outside quotes, where such a letter is the name of a column or class.
+_ARGUMENTS = re.compile(r"(?<![\w'\"])(X|y|sample_weight)(?![\w'\"])")
+
+
 @contextmanager
 def said_of(name):
-    """Say of errors that they are about the argument `name`."""
+    """Say of errors that they are about the argument `name`.
+
+    In those about validation data X is called X_val, y y_val, and so on.
+    """
     try:
         yield
     except (ValueError, TypeError) as error:
+        message = str(error)
+        if name.endswith("_val"):
+            message = _ARGUMENTS.sub(r"\1_val", message)
+        if not re.search(rf"\b{name}\b", message):
+            message = f"{name}: {message}"
         # Not the type of the error itself, which may not take a message.
         kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"{name}: {error}") from error
+        raise kind(message) from error

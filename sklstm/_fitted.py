@@ -128,7 +128,7 @@ class FittedLSTM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         n_series, n_channels = int(n_series), fitted._network.n_channels
         window = None if fitted.window is None else int(fitted.window)
         parameters = fitted._parameters
-        engine = fitted._engine(n_threads=1)  # so that no thread outlives the stream
+        engine = fitted._engine(n_threads=1)  # to start others takes longer than a step
         if window is None:
             refuse_too_many(engine.bytes_of_stream(n_series), n_series, window)
             steps = RunningSteps(engine, parameters, n_series)

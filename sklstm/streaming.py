@@ -237,7 +237,8 @@ class LastSteps:
         starts = np.arange(1, n_series + 1) * window - self._n_steps
         values = self._steps.reshape(-1, n_channels)
         sequences = Sequences(values, starts, self._n_steps)
-        return self._engine.predict(self._parameters, sequences), True
+        with self._engine as engine:  # so that no thread outlives the step
+            return engine.predict(self._parameters, sequences), True
 
     def reset(self, series):
         """Go back to before the first step of some series."""

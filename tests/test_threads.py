@@ -92,6 +92,24 @@ def test_threads_end_with_the_fit():
         assert not thread.is_alive()
 
 
+def test_threads_end_with_the_step_of_a_stream(monkeypatch):
+    """A step over long windows is for a thread to take, while the caller waits."""
+    X, y = make_data()
+    stream = LSTMRegressor(**SMALL, window=3).fit(X[:, 0], y).stream()
+    before, started = set(threading.enumerate()), []
+    start = threading.Thread.start
+    monkeypatch.setattr(
+        threading.Thread, "start", lambda self: (start(self), started.append(self))
+    )
+    monkeypatch.setattr(cpu, "LONG", 0)
+    for step in X[:2, 0]:
+        stream.predict(step)
+    assert len(started) == 2
+    for thread in set(threading.enumerate()) - before:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive()
+
+
 @pytest.mark.parametrize("where", ["caller", "helper"])
 def test_error_in_any_thread_is_raised_and_the_engine_goes_on(where, monkeypatch):
     X, y = make_data()
@@ -136,6 +154,38 @@ def test_error_in_any_thread_is_raised_and_the_engine_goes_on(where, monkeypatch
     assert_array_equal(gradient, ref_gradient)
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_workers_are_as_many_as_threads_whether_the_caller_waits_or_not(waits):
+    together, workers = threading.Barrier(3, timeout=TIMEOUT), []
+
+    def note(item, worker):
+        together.wait()
+        workers.append(worker)
+
+    three = crew.Crew(3)
+    three.run(note, 3, np.zeros(1, np.int64) if waits else None)
+    three.dismiss()
+    assert sorted(workers) == [0, 1, 2]
+
+
+def test_dismissed_threads_are_followed_by_others():
+    crews, threads = [crew.Crew(2), crew.Crew(2)], []
+    both = threading.Barrier(2, timeout=TIMEOUT)
+
+    def note(item, worker):
+        both.wait()
+        threads.append(threading.current_thread())
+
+    for two in [*crews, *crews]:
+        two.run(note, 2)
+        two.dismiss()
+    caller = threading.current_thread()
+    assert len(set(threads) - {caller}) == 4
+    for thread in set(threads) - {caller}:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive()
+
+
 class Impatient(SimpleQueue):
     """Raises an error where another would wait for ever."""
 
@@ -158,7 +208,9 @@ def test_work_is_done_where_threads_cannot_be_started(n_started, waits, monkeypa
     monkeypatch.setattr(threading.Thread, "start", start_some)
     three = crew.Crew(3)
     stop = np.zeros(1, np.int64) if waits else None
-    assert three.run(lambda item, thread: item**2, 6, stop) == [0, 1, 4, 9, 16, 25]
+    done = []
+    three.run(lambda item, worker: done.append(item), 6, stop)
+    assert sorted(done) == [*range(6)]
     assert len(begun) == n_started + 1
     three.dismiss()
 
@@ -172,11 +224,10 @@ def test_interrupt_at_any_instruction_of_a_run_leaves_no_work_behind(
     threads_before = set(threading.enumerate())
     begun, ended = [], []
 
-    def square(item, thread):
+    def take_time(item, worker):
         begun.append(item)
         time.sleep(1e-4)
         ended.append(item)
-        return item**2
 
     n_instructions, n_left = 0, 0
     while n_left <= 0:
@@ -198,13 +249,16 @@ def test_interrupt_at_any_instruction_of_a_run_leaves_no_work_behind(
         sys._getframe().f_trace_opcodes = True  # before, for Python 3.12
         sys.settrace(trace)
         try:
-            two.run(square, 3, stop=np.zeros(1, np.int64) if waits else None)
+            two.run(take_time, 3, stop=np.zeros(1, np.int64) if waits else None)
         except KeyboardInterrupt:
             assert n_left <= 0
         finally:
             sys.settrace(before)
         assert sorted(begun) == sorted(ended)
-        assert two.run(square, 4) == [0, 1, 4, 9]
+        begun.clear()
+        ended.clear()
+        two.run(take_time, 4)
+        assert sorted(begun) == sorted(ended) == [*range(4)]
         two.dismiss()
     assert n_instructions > 100
     for thread in set(threading.enumerate()) - threads_before:

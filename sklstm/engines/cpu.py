@@ -84,9 +84,9 @@ class CPUEngine:
         self._packed = _zeros(packed_size, dtype)
         self._gradients = _zeros((0, self._gradient_size), dtype)
         self._n_threads = min(n_threads, MAX_PARTS)
-        n_scratch = self._n_threads + 1  # the caller's thread may only wait
-        self._work = [_zeros(0, dtype)] * n_scratch
-        self._offsets, self._longest = [None] * n_scratch, [0] * n_scratch
+        self._work = [_zeros(0, dtype)] * self._n_threads
+        self._offsets = [None] * self._n_threads
+        self._longest = [0] * self._n_threads
         self._crew = Crew(self._n_threads)
 
     def __enter__(self):

@@ -30,10 +30,9 @@ class Crew:
         self._ended = np.zeros(n_threads + 1, np.int64)
 
     def run(self, function, n, stop=None):
-        """Return ``[function(item, thread) for item in range(n)]``, run on all threads.
+        """Call ``function(item, worker)`` for each item of ``range(n)``, on all threads.
 
-        `thread` is the number of the thread that the call happens to be on, from 0, the
-        caller's, to `n_threads`.
+        `worker` tells apart what runs at the same time: a number below `n_threads`.
 
         Parameters
         ----------
@@ -43,13 +42,13 @@ class Crew:
             For calls that take long: the caller's thread then only waits, so that it
             hears Ctrl-C, upon which ``stop[0]`` is 1 from then on.
         """
-        results = [None] * n
         items = iter(range(n))
 
         def work(thread):
+            worker = thread if stop is None else max(thread - 1, 0)
             try:
                 for item in items:
-                    results[item] = function(item, thread)
+                    function(item, worker)
             except BaseException:
                 for _ in items:  # leave nothing for the others
                     pass
@@ -71,7 +70,6 @@ class Crew:
         for error in errors:
             if error is not None:
                 raise error
-        return results
 
     def _helpers(self, n_wanted):
         """Start threads that are wanted still; return how many there are to work."""
@@ -115,8 +113,10 @@ class Crew:
                 pass
 
     def dismiss(self):
-        """End the threads."""
-        for calls in self._calls:
+        """End the threads; others start when there is work again."""
+        threads, self._calls = self._calls, []
+        self._posted, self._ended = 0 * self._posted, 0 * self._ended
+        for calls in threads:
             calls.put(None)
 
     def _start_thread(self):
