@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 
 from sklstm._network import Network
 from sklstm._sequences import Sequences
+from sklstm.engines import cpu
 from sklstm.engines.cpu import CPUEngine
 
 KINDS = [
@@ -219,6 +220,36 @@ def test_pooled_states_and_their_gradient(
     assert reference.relative_error(comp, ref) <= TOLERANCE[dtype]
     _, gradient = problem.loss_and_gradient()
     problem.assert_gradient_equal(gradient, problem.reference_gradient())
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("hidden_layer_sizes", [(4,), (3, 20, 4)])
+@pytest.mark.parametrize("piece", [1, 2, 6])
+@pytest.mark.parametrize("lengths", [[6, 1, 6], [7] * 17 + RAGGED])
+def test_predictions_a_piece_of_the_steps_at_a_time(
+    lengths, piece, hidden_layer_sizes, bidirectional, pooling, monkeypatch
+):
+    monkeypatch.setattr(cpu, "PIECE", piece)
+    problem = Problem(
+        lengths=lengths,
+        hidden_layer_sizes=hidden_layer_sizes,
+        bidirectional=bidirectional,
+        pooling=pooling,
+    )
+    with problem.engine() as engine:
+        given = problem.parameters(), problem.packed()
+        states, raw = engine.transform(*given), engine.predict(*given)
+    ref = reference.pooled(problem.weights, problem.sequences, pooling)
+    assert reference.relative_error(states, ref) <= TOLERANCE[np.float64]
+    ref = reference.raw_output(problem.weights, problem.sequences, pooling)
+    assert reference.relative_error(raw, ref) <= TOLERANCE[np.float64]
+
+
+def test_prediction_of_layers_takes_no_more_memory_for_more_steps():
+    with Problem(bidirectional=False).engine() as engine:
+        few, many = (engine.bytes_of_prediction(np.array([n])) for n in (1000, 10**9))
+    assert few == many
 
 
 @pytest.mark.parametrize("head_layer_sizes", [(), (4,)], ids=["no head", "head"])

@@ -157,7 +157,7 @@ def gradient_of_part(version):
     return gradient_of_part
 
 
-# --- truncated backpropagation -----------------------------------------------------
+# --- a piece of a shard's steps at a time -------------------------------------------
 
 
 @inner
@@ -180,6 +180,18 @@ def _take_steps(starts, lengths, n, t0, most, starts_now, lengths_now, rows):
         n_now += 1
     find_rows(lengths_now, n_now, rows)
     return n_now, any_ends
+
+
+@inner
+def _carry_on(layers, n_recurrent, places, n, work):
+    """Make the cell states after the last step those before the next one."""
+    for e in range(n_recurrent):
+        at = places_of(places, e)
+        size = n * layer_of(layers, e)["n_unit_vectors"] * lanes(work)
+        copy(work, at[C], work, at[C0], size)
+
+
+# --- truncated backpropagation -----------------------------------------------------
 
 
 @inner
@@ -211,15 +223,6 @@ def _restore_states(layers, n_recurrent, places, n, work, kept):
         copy(work, kept, work, at[H], size)
         copy(work, kept + size, work, at[C0], size)
         kept += 2 * size
-
-
-@inner
-def _carry_on(layers, n_recurrent, places, n, work):
-    """Make the cell states after the last step those before the next one."""
-    for e in range(n_recurrent):
-        at = places_of(places, e)
-        size = n * layer_of(layers, e)["n_unit_vectors"] * lanes(work)
-        copy(work, at[C], work, at[C0], size)
 
 
 @entry_point
@@ -310,12 +313,17 @@ def truncated_gradient_of_part(version):
 def predict_part(version):
     def predict_part(
         layers, sizes, n_recurrent, n_directions, packed, values,
-        starts, lengths, samples, part, n_parts, work, offset, stop, head, output,
+        starts, lengths, samples, part, n_parts, work, offset, stop,
+        piece, head, output,
     ):  # fmt: skip
         """Write what the network makes of every n_parts-th shard from `part` on.
 
         Parameters as in `gradient_of_part`, and:
 
+        piece : int
+            A shard goes through all layers for so many steps at a time, so that what
+            a layer hands up takes no more than that: where there is a backward
+            direction, at least all steps.
         head : bool
             Whether to write raw outputs, or what sums each sequence up.
         output : array (n_samples, n_outputs or n_pooled)
@@ -325,8 +333,7 @@ def predict_part(version):
         mode = flush_denormals()
         table, n_layers = pointer(layers), len(layers) // N_FIELDS
         scratch = pointer(work)
-        rows, _, _, keys, places = _scratch_of(offset, n_layers)
-        how = BEGIN | SUM | END | (HEAD if head else 0)
+        rows, starts_now, lengths_now, keys, places = _scratch_of(offset, n_layers)
         if head:
             at, region = places_of(places, n_layers - 1), GATES
             row = layer_of(table, n_layers - 1)["n_vectors"] * lanes(scratch)
@@ -335,14 +342,23 @@ def predict_part(version):
             row = layer_of(table, n_recurrent)["z_width"]
         for first in range(part * SHARD, len(samples), n_parts * SHARD):
             starts_all, lengths_all, n = _shard_from(first, starts, lengths)
-            find_rows(lengths_all, n, rows)
-            n_rows = rows[lengths_all[0]]
-            place_regions(n_layers, pointer(sizes), n, n_rows, n, places, 0)
-            forward(
-                table, n_layers, n_recurrent, n_directions, places, how, 0,
-                pointer(packed), pointer(values), starts_all, lengths_all, n,
-                lengths_all, n, rows, keys, pointer(stop), scratch,
-            )  # fmt: skip
+            n_steps = lengths_all[0]
+            most = n_steps if n_steps < piece else piece
+            place_regions(n_layers, pointer(sizes), n, n * most, n, places, 0)
+            for t0 in range(0, n_steps, most):
+                n_now, _ = _take_steps(
+                    starts_all, lengths_all, n, t0, most, starts_now, lengths_now, rows
+                )
+                how = SUM | (BEGIN if t0 == 0 else 0)
+                if t0 > 0:
+                    _carry_on(table, n_recurrent, places, n_now, scratch)
+                if t0 + most >= n_steps:
+                    how |= END | (HEAD if head else 0)
+                forward(
+                    table, n_layers, n_recurrent, n_directions, places, how, t0,
+                    pointer(packed), pointer(values), starts_now, lengths_now, n_now,
+                    lengths_all, n, rows, keys, pointer(stop), scratch,
+                )  # fmt: skip
             for b in range(n):
                 source = at[region] + b * row
                 for j in range(output.shape[1]):
