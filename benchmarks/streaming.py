@@ -10,20 +10,26 @@ from benchmarks.prediction import onnx_weights, session
 from benchmarks.side_by_side import in_turn, rows
 from sklstm import LSTMRegressor
 
-CASES = [(1, 64), (1, 128), (256, 64)]  # series, hidden
+CASES = [  # series, hidden, whether steps are standardised, as by default
+    (1, 64, False),
+    (1, 128, False),
+    (256, 64, False),
+    (1, 64, True),
+    (256, 64, True),
+]
 N_CHANNELS = 16
 STEPS_IN_A_TURN = 200
 
 
 class OnnxStream:
-    """A graph of one step, whose states go round."""
+    """A graph of one step, whose states go round; the input first is scaled, or not."""
 
-    def __init__(self, n_series, hidden, weights, n_threads):
+    def __init__(self, n_series, hidden, weights, n_threads, scaling):
         states = {"h": (1, n_series, hidden), "c": (1, n_series, hidden)}
         nodes = [
             helper.make_node(
                 "LSTM",
-                ["x", "W", "R", "B", "", "h", "c"],
+                ["scaled" if scaling else "x", "W", "R", "B", "", "h", "c"],
                 ["", "h_next", "c_next"],
                 hidden_size=hidden,
             ),
@@ -31,11 +37,19 @@ class OnnxStream:
             helper.make_node("MatMul", ["last", "W_head"], ["product"]),
             helper.make_node("Add", ["product", "b_head"], ["y"]),
         ]
+        constants = onnx_weights(weights) | {"axis": np.array([0])}
+        if scaling:
+            constants |= {name: value.astype(np.float32) for name, value in scaling}
+            nodes = [
+                helper.make_node("Sub", ["x", "offset"], ["centred"]),
+                helper.make_node("Div", ["centred", "scale"], ["scaled"]),
+                *nodes,
+            ]
         self.run = session(
             nodes,
             {"x": (1, n_series, N_CHANNELS)} | states,
             {"y": (n_series, 1), "h_next": states["h"], "c_next": states["c"]},
-            onnx_weights(weights) | {"axis": np.array([0])},
+            constants,
             n_threads,
         ).run
         self.h = np.zeros(states["h"], np.float32)
@@ -48,9 +62,10 @@ class OnnxStream:
 
 
 class TorchStream:
-    """``torch.nn.LSTM``, step by step."""
+    """``torch.nn.LSTM``, step by step; the input first is scaled, or not."""
 
-    def __init__(self, hidden, weights):
+    def __init__(self, hidden, weights, scaling):
+        self.scaling = [torch.tensor(value).float() for _, value in scaling]
         self.lstm = torch.nn.LSTM(N_CHANNELS, hidden)
         self.head = torch.nn.Linear(hidden, 1)
         with torch.no_grad():
@@ -64,26 +79,34 @@ class TorchStream:
 
     def __call__(self, x):
         with torch.inference_mode():
-            out, self.state = self.lstm(torch.from_numpy(x)[None], self.state)
+            x = torch.from_numpy(x)[None]
+            if self.scaling:
+                offset, scale = self.scaling
+                x = (x - offset) / scale
+            out, self.state = self.lstm(x, self.state)
             return self.head(out[0]).numpy().ravel()
 
 
 @ignore_warnings
 def measure(case, n_threads, repeats):
     """Return the rows of one case, once all sides have given the same numbers."""
-    n_series, hidden = case
+    n_series, hidden, standardize = case
     rng = np.random.RandomState(0)
     X = rng.randn(20, 5, N_CHANNELS)
     y = X[:, -1, 0]
-    model = LSTMRegressor(
-        (hidden,), max_iter=1, normalize_y=False, n_jobs=n_threads, **PLAIN
-    ).fit(X, y)
+    parameters = PLAIN | {"standardize": standardize, "normalize_y": False}
+    model = LSTMRegressor((hidden,), max_iter=1, n_jobs=n_threads, **parameters)
+    model.fit(X, y)
+    scaling = [("offset", model.X_offset_), ("scale", model.X_scale_)]
+    scaling = scaling if standardize else []
     torch.set_num_threads(n_threads)
     x = rng.randn(n_series, N_CHANNELS).astype(np.float32)
     sides = {
         "sklstm": model.stream(n_series).predict,
-        "ONNX Runtime": OnnxStream(n_series, hidden, model.weights_, n_threads),
-        "PyTorch": TorchStream(hidden, model.weights_),
+        "ONNX Runtime": OnnxStream(
+            n_series, hidden, model.weights_, n_threads, scaling
+        ),
+        "PyTorch": TorchStream(hidden, model.weights_, scaling),
     }
     for _ in range(3):
         ref = sides["sklstm"](x)
@@ -103,6 +126,7 @@ def measure(case, n_threads, repeats):
     medians = {name: seconds / STEPS_IN_A_TURN for name, seconds in medians.items()}
     operations = 8 * hidden * (N_CHANNELS + hidden) * n_series
     name = f"{n_series} series, {N_CHANNELS} channels, H {hidden}"
+    name += ", standardised" if standardize else ""
     return rows("one step", name, n_threads, medians, limit, operations)
 
 

@@ -29,7 +29,10 @@ class Stream:
 
     def __init__(self, steps, targets, n_series, n_channels, scaling, may_overflow):
         self._steps, self._targets = steps, targets
-        self._scaling = scaling  # offset and scale of the channels, or None
+        self._scale = self._offset = None  # of the channels, in units of the scale
+        if scaling is not None:
+            offset, self._scale = scaling
+            self._offset = offset / self._scale
         self._may_overflow = may_overflow  # a check takes time in each step
         self.n_series, self.n_channels = n_series, n_channels
 
@@ -157,7 +160,7 @@ class Stream:
         if not finite:
             series, channel = np.argwhere(~np.isfinite(x))[0]
             value = np.asarray(given).reshape(x.shape)[series, channel]
-            scaled = "" if self._scaling is None else " once standardised"
+            scaled = "" if self._scale is None else " once standardised"
             raise ValueError(
                 f"x[{series}, {channel}] = {value} is not a finite {x.dtype}{scaled}: "
                 f"series {series}, channel {channel}."
@@ -165,21 +168,24 @@ class Stream:
         return refuse_nonfinite_outputs(raw, "x") if self._may_overflow else raw
 
     def _as_the_network_sees(self, x):
-        if self._scaling is None:
-            return _real("x", x, self._steps.dtype)
-        x = _real("x", x, np.float64)
-        offset, scale = self._scaling
-        if x.shape[-1:] != offset.shape:
-            return x  # for the caller to refuse
-        with np.errstate(over="ignore"):  # what overflows is refused
-            return (x / scale - offset / scale).astype(self._steps.dtype)
+        x, dtype = _numbers("x", x), self._steps.dtype
+        if self._scale is None or x.shape[-1:] != self._scale.shape:
+            return _as_type(x, dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # as in `_as_type`
+            x = x.astype(np.float64, copy=False)
+            return (x / self._scale - self._offset).astype(dtype, order="C", copy=False)
 
 
-def _real(name, value, dtype):
-    """Return real numbers as an array that the kernel can read."""
+def _numbers(name, value):
+    """Return real numbers as an array."""
     value = np.asarray(value)
     if value.dtype.kind not in "fiub":
         raise TypeError(f"{name} has dtype {value.dtype}: expected real numbers.")
+    return value
+
+
+def _as_type(value, dtype):
+    """Return numbers as an array that the kernel can read."""
     if value.dtype == dtype:
         return np.require(value, None, ["C_CONTIGUOUS", "ALIGNED"])
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused
@@ -193,7 +199,7 @@ def _like(kept, value, name):
         raise ValueError(
             f"state[{name!r}] has shape {value.shape}, expected {kept.shape}."
         )
-    new = _real(f"state[{name!r}]", value, kept.dtype)
+    new = _as_type(_numbers(f"state[{name!r}]", value), kept.dtype)
     if not np.isfinite(new).all():
         raise ValueError(f"state[{name!r}] is not finite in {kept.dtype}.")
     if new.dtype.kind == "i" and not (new == value).all():

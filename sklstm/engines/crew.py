@@ -30,7 +30,7 @@ class Crew:
         self._ended = np.zeros(n_threads + 1, np.int64)
 
     def run(self, function, n, stop=None):
-        """Call ``function(item, worker)`` for each item of ``range(n)``, on all threads.
+        """Call ``function(item, worker)`` for each item below `n`, on all threads.
 
         `worker` tells apart what runs at the same time: a number below `n_threads`.
 
