@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-from joblib import effective_n_jobs  # scikit-learn requires joblib
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -13,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._memory import refuse_too_long_to_predict, refuse_too_many
 from sklstm._scaling import standardise
-from sklstm._settings import is_whole_number
+from sklstm._settings import is_whole_number, threads_of
 from sklstm._targets import check_weights, refuse_nonfinite_outputs
 from sklstm._training import LARGE
 from sklstm._validation import validate_sequences
@@ -217,7 +216,7 @@ class FittedLSTM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             # Plain ints: NumPy's small ones would overflow in sizes of memory.
             bptt_length=None if self.bptt_length is None else int(self.bptt_length),
             dtype=self._parameters.dtype,
-            n_threads=n_threads or int(effective_n_jobs(self.n_jobs)),
+            n_threads=n_threads or threads_of(self.n_jobs),
         )
 
     def __getstate__(self):

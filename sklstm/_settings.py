@@ -1,12 +1,15 @@
 """What an estimator's parameters come to in training: "auto" settled, numbers plain."""
 
 import math
+import os
 import sys
 import warnings
 from collections.abc import Mapping, Set
 from numbers import Integral
 
 import numpy as np
+from joblib import effective_n_jobs  # scikit-learn requires joblib
+from numba import config
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklstm._forms import is_number
@@ -75,6 +78,18 @@ def _n_epochs(max_iter, n_samples, batch_size):
         n_minibatches = -(-n_samples // batch_size)
         return max(FEWEST_EPOCHS, round(N_MINIBATCHES / n_minibatches))
     return int(max_iter)
+
+
+def threads_of(n_jobs):
+    """Return how many threads `n_jobs` is.
+
+    No more than NUMBA_NUM_THREADS allows, where it is set: joblib sets it in worker
+    processes, to each one's share of the cores.
+    """
+    n = int(effective_n_jobs(n_jobs))
+    if "NUMBA_NUM_THREADS" in os.environ:
+        return min(n, config.NUMBA_NUM_THREADS)
+    return n
 
 
 def make_optimizer(estimator, n_parameters, dtype):

@@ -197,7 +197,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     n_jobs : int, default=None
         Threads: 32 at most, and no more than one for each 16 samples of a minibatch, or
         of X in a prediction. None means 1 unless joblib's ``parallel_config`` says
-        otherwise, -1 means all cores. The result does not depend on it.
+        otherwise, -1 means all cores; at most NUMBA_NUM_THREADS where that is set, as
+        joblib does in processes that share the cores. The result does not depend on it.
 
     Attributes
     ----------
@@ -624,7 +625,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     n_jobs : int, default=None
         Threads: 32 at most, and no more than one for each 16 samples of a minibatch, or
         of X in a prediction. None means 1 unless joblib's ``parallel_config`` says
-        otherwise, -1 means all cores. The result does not depend on it.
+        otherwise, -1 means all cores; at most NUMBA_NUM_THREADS where that is set, as
+        joblib does in processes that share the cores. The result does not depend on it.
 
     Attributes
     ----------

@@ -294,7 +294,10 @@ def use_joblib(backend):
     for n_jobs in (None, 1, 2, -1):
         tasks.append(joblib.delayed(bits_of_fit)(n_jobs))
         tasks.append(joblib.delayed(bits)(copy(model).set_params(n_jobs=n_jobs)))
-    print(*joblib.Parallel(n_jobs=2, backend=backend)(tasks))
+    # Else joblib leaves each process one thread.
+    two = {"inner_max_num_threads": 2} if backend == "loky" else {}
+    with joblib.parallel_config(backend, **two):
+        print(*joblib.Parallel(n_jobs=2)(tasks))
 
 
 def end_amid_fit(kind, delay, status):

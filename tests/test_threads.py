@@ -70,6 +70,31 @@ def test_kernels_run_on_as_many_threads_as_joblib_says(n_jobs, monkeypatch):
     assert len(set(threads)) == n_jobs
 
 
+def threads_of_a_fit(n_jobs):
+    """How many threads run the kernels of a fit, in whatever process this is."""
+    seen, original = set(), cpu.gradient_of_part
+
+    def noting(*args):
+        seen.add(threading.get_ident())
+        time.sleep(0.01)  # for the others to come by
+        return original(*args)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cpu, "gradient_of_part", noting)
+        LSTMRegressor(**SMALL, n_jobs=n_jobs).fit(*make_data())
+    return len(seen)
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_processes_of_joblib_have_their_share_of_the_cores(share):
+    with joblib.parallel_config("loky", inner_max_num_threads=share):
+        counts = joblib.Parallel(n_jobs=2)(
+            joblib.delayed(threads_of_a_fit)(n_jobs) for n_jobs in (4, -1, 4, -1)
+        )
+    n_cores = joblib.cpu_count()
+    assert counts == [share, min(share, n_cores)] * 2
+
+
 def test_kernels_run_on_the_thread_of_the_caller_alone_by_default(monkeypatch):
     threads = watch(monkeypatch, "gradient_of_part", 1)
     LSTMRegressor(**SMALL).fit(*make_data())
