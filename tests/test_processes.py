@@ -25,6 +25,7 @@ import reference
 
 import sklstm
 from sklstm import LSTMRegressor
+from sklstm.engines import cpu
 from sklstm.kernels import compiling
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -61,6 +62,7 @@ def fit(n_jobs, max_iter=3):
 
 def bits(model):
     """A hash of all that was fitted and of what it predicts."""
+    cpu.WORTH_A_THREAD = 1  # in joblib's processes too
     X, _ = make_data()
     arrays = *model.weights_.values(), np.array(model.loss_curve_), model.predict(X)
     return hashlib.sha256(b"".join(map(np.ndarray.tobytes, arrays))).hexdigest()
@@ -332,5 +334,6 @@ def end_amid_fit(kind, delay, status):
 
 
 if __name__ == "__main__":
+    cpu.WORTH_A_THREAD = 1  # of what are small predictions
     faulthandler.dump_traceback_later(int(sys.argv[1]), exit=True)
     globals()[sys.argv[2]](*sys.argv[3:])

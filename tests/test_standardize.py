@@ -90,9 +90,10 @@ def test_network_sees_standardised_channels(estimator):
     assert_allclose(comp.transform(X), expected, rtol=1e-6, atol=1e-9)
 
 
-def test_network_sees_all_steps_standardised(monkeypatch):
+@pytest.mark.parametrize("size", [1, 8, 9])
+def test_network_sees_all_steps_standardised(size, monkeypatch):
     """However few are taken at a time."""
-    monkeypatch.setattr(_scaling, "CHUNK", 8)
+    monkeypatch.setattr(_scaling, "BUFFER", size)
     X, y = make_ragged()
     mean, scale = moments(X)
     model = LSTMRegressor(**SMALL | {"dtype": "float64"}).fit(X, y)

@@ -70,6 +70,14 @@ def test_kernels_run_on_as_many_threads_as_joblib_says(n_jobs, monkeypatch):
     assert len(set(threads)) == n_jobs
 
 
+def test_prediction_that_takes_no_time_is_left_to_the_caller(monkeypatch):
+    model, (X, _) = LSTMRegressor(**SMALL, n_jobs=4).fit(*make_data()), make_data()
+    threads = watch(monkeypatch, "predict_part", 1)
+    monkeypatch.setattr(cpu, "WORTH_A_THREAD", 10**6)
+    model.predict(X)
+    assert threads == [threading.get_ident()]
+
+
 def threads_of_a_fit(n_jobs):
     """How many threads run the kernels of a fit, in whatever process this is."""
     seen, original = set(), cpu.gradient_of_part

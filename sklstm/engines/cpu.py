@@ -25,6 +25,10 @@ MAX_PARTS = 32
 # second with AVX-512, a tenth on slow processors. The caller's thread then only waits.
 LONG = 10**9
 
+# Operations that a thread must have of a prediction to be worth its start, which takes
+# some tenths of a millisecond.
+WORTH_A_THREAD = 10**8
+
 NO_END = 2**62  # steps, more than any sequence has
 
 # Steps in a part of a prediction: Ctrl-C is heard between parts.
@@ -147,8 +151,8 @@ class CPUEngine:
             else:
                 gradient_of_part(*data, *given, *out)
 
-        n_steps = sequences.lengths[rows].sum()
-        self._run(run, n_parts, 3 * n_steps, stop)
+        n_steps = int(sequences.lengths[rows].sum())
+        self._run(run, n_parts, 3 * self._operations(n_steps), stop)
         gradient = np.empty_like(parameters)
         add_gradients(self._table, self._gradients[:n_parts], gradient)
         return sum(totals.tolist()), gradient
@@ -167,21 +171,27 @@ class CPUEngine:
 
     def _forward(self, parameters, sequences, head, output):
         piece = self._steps_of_piece(sequences.lengths)
+        n_steps = int(sequences.lengths.sum())
         # More parts than threads, as one may take longer than another.
-        n_parts = max(8 * self._n_threads, sequences.lengths.sum() // STEPS_IN_PART)
-        n_parts = min(n_parts, _n_shards(sequences))
+        n_parts = max(8 * self._n_threads, n_steps // STEPS_IN_PART)
+        worth_it = 1 + self._operations(n_steps) // WORTH_A_THREAD
+        n_parts = min(n_parts, _n_shards(sequences), worth_it)
         rows = np.arange(len(sequences))
         arguments, stop = self._prepare(parameters, sequences, rows, way_back=False)
 
         def run(part, thread):
             predict_part(*arguments(part, n_parts, thread), piece, head, output)
 
-        self._run(run, n_parts, sequences.lengths.sum(), stop)
+        self._run(run, n_parts, self._operations(n_steps), stop)
 
-    def _run(self, run, n_parts, n_steps, stop):
-        """Run the kernels; where a part of `n_steps` takes long, Ctrl-C stops them."""
-        operations = 2 * int(n_steps) * self._network.n_parameters // n_parts
-        self._crew.run(run, n_parts, stop if operations > LONG else None)
+    def _operations(self, n_steps):
+        """Return how many operations a prediction takes; training takes three times."""
+        return 2 * n_steps * self._network.n_parameters
+
+    def _run(self, run, n_parts, operations, stop):
+        """Run the kernels; where a part takes long, Ctrl-C stops them."""
+        takes_long = operations // n_parts > LONG
+        self._crew.run(run, n_parts, stop if takes_long else None)
 
     @cached_property
     def _loss(self):
