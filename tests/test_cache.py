@@ -103,7 +103,8 @@ def test_kernels_are_kept_until_a_source_changes(package, tmp_path):
     source = package / "kernels" / "losses.py"
     text = source.read_text(encoding="utf-8")
     assert text.count("0.5 * (x - y)") == 1
-    source.write_text(text.replace("0.5 * (x", "1.5 * (x"), encoding="utf-8")
+    text = text.replace("0.5 * (x", "1.5 * (x")
+    source.write_text(f"# All is a line further down.\n{text}", encoding="utf-8")
     changed, _ = fit_in_a_fresh_process(package, NUMBA_CACHE_DIR=str(cache))
     assert_allclose(changed[0], 3 * compiled[0], rtol=1e-12)
     # The kernels of other files are compiled anew too: they may hold what has changed.

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import pickle
+import re
 import warnings
 
 from numba.core.caching import (
@@ -74,7 +75,8 @@ class SealedFiles(IndexDataCacheFile):
         """
         signature, processor, _ = key
         number = hashlib.sha256(repr((signature, processor)).encode()).hexdigest()
-        base = self._index_name.removesuffix(".nbi")
+        # Without the line that the kernel begins on.
+        base = re.sub(r"-\d+(?=\.[^-]*$)", "", self._index_name.removesuffix(".nbi"))
         return self._data_path(f"{base}.{number[:16]}.nbc")
 
     def _seal(self, key, kernel):
