@@ -59,9 +59,10 @@ KEEP, TRAIN, SUM = 1, 2, 4
 
 
 @inner
-def _row(t, b, direction, lengths, offset):
-    """Return the row of the step of sequence `b` that a direction reads as step `t`."""
-    return offset[lengths[b] - 1 - t if direction == 1 else t] + b
+def _handed_up(layers, e, places, region, direction, t, b, lengths, offset):
+    """Return where OUT or DOUT of layer `e` has what a direction reads as step `t`."""
+    row = offset[lengths[b] - 1 - t if direction == 1 else t] + b
+    return places_of(places, e)[region] + row * layer_of(layers, e)["above"]
 
 
 @out_of_line("niiin ii pp nninnn p")
@@ -135,15 +136,11 @@ def recurrent_forward(version):
                     layer["pool_step"], work, layer["pooling"], t0 + t, active * h_row,
                     at[H], at[POOL], where,
                 )  # fmt: skip
-            if layer["above"] > 0:
-                out = (
-                    places_of(places, e - direction)[OUT] + direction * layer["n_units"]
+            for b in range(active if layer["above"] > 0 else 0):
+                target = direction * layer["n_units"] + _handed_up(
+                    layers, e - direction, places, OUT, direction, t, b, lengths, offset
                 )
-                for b in range(active):
-                    target = (
-                        out + _row(t, b, direction, lengths, offset) * layer["above"]
-                    )
-                    copy(work, at[H] + b * h_row, work, target, layer["n_units"])
+                copy(work, at[H] + b * h_row, work, target, layer["n_units"])
 
     return recurrent_forward
 
@@ -165,11 +162,9 @@ def _read_inputs(
             copy(values, source, work, z + b * z_row, n_inputs)
     else:
         for b in range(active):
-            source = (
-                _row(t, b, direction, lengths, offset)
-                * layer_of(layers, below)["above"]
+            source = _handed_up(
+                layers, below, places, OUT, direction, t, b, lengths, offset
             )
-            source += places_of(places, below)[OUT]
             copy(work, source, work, z + b * z_row, n_inputs)
         if (mode & TRAIN) != 0 and layer["dropout"] > 0:
             drop_step(
@@ -208,16 +203,12 @@ def recurrent_backward(version):
             start = offset[t]
             active = offset[t + 1] - start
             gates = at[GATES] + start * gates_row
-            if layer["above"] > 0:
-                out = (
-                    places_of(places, e - direction)[DOUT]
-                    + direction * layer["n_units"]
-                )
-                for b in range(active):
-                    source = (
-                        out + _row(t, b, direction, lengths, offset) * layer["above"]
-                    )
-                    add_to(work, at[DH] + b * h_row, work, source, layer["n_units"])
+            for b in range(active if layer["above"] > 0 else 0):
+                source = direction * layer["n_units"] + _handed_up(
+                    layers, e - direction, places, DOUT, direction, t, b, lengths,
+                    offset,
+                )  # fmt: skip
+                add_to(work, at[DH] + b * h_row, work, source, layer["n_units"])
             if layer["pooling"] != LAST:
                 pool_step_backward(
                     layer["pool_step_backward"], work, layer["pooling"], t0 + t,
@@ -305,11 +296,9 @@ def _hand_down(
                 layer["n_inputs"], lengths, direction, t0 + t, layer["dropout"],
             )  # fmt: skip
         for b in range(offset[t + 1] - offset[t]):
-            target = (
-                _row(t, b, direction, lengths, offset)
-                * layer_of(layers, below)["above"]
+            target = _handed_up(
+                layers, below, places, DOUT, direction, t, b, lengths, offset
             )
-            target += places_of(places, below)[DOUT]
             add_to(work, target, work, source, layer["n_inputs"])
             source += layer["n_input_vectors"] * lanes(work)
         t += 1
