@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from benchmarks import (
 )
 from benchmarks.limit import gigabytes_per_second
 from benchmarks.picture import draw, draw_roofline
+from benchmarks.side_by_side import Skipped
 
 MODULES = {
     "training_step": training_step,
@@ -132,20 +134,28 @@ def main():
         arguments.threads = [1] if arguments.quick else sorted({1, os.cpu_count()})
     torch.set_flush_denormal(True)  # as our kernels do
     print(HEADER)
-    rows = []
+    rows, bandwidth = [], gigabytes_per_second()
     for name in arguments.only:
         for n_threads in arguments.threads:
-            for row in MODULES[name].measure_all(n_threads, arguments.quick):
-                rows.append(row)
-                print(line(row), flush=True)
+            try:
+                for row in MODULES[name].measure_all(n_threads, arguments.quick):
+                    rows.append(row)
+                    print(line(row), flush=True)
+            except Skipped as reason:
+                print(f"the rest of {name} is left out: {reason}", file=sys.stderr)
+        keep(rows, bandwidth, arguments.out)
     print(*means(rows), sep="\n")
-    arguments.out.mkdir(exist_ok=True)
-    record = provenance() | {"gigabytes_per_second": gigabytes_per_second()}
+
+
+def keep(rows, bandwidth, folder):
+    """Write what has been measured by now as JSON, and draw it."""
+    folder.mkdir(exist_ok=True)
+    record = provenance() | {"gigabytes_per_second": bandwidth}
     record |= {"rows": [asdict(row) for row in rows]}
-    (arguments.out / "benchmarks.json").write_text(json.dumps(record, indent=1) + "\n")
-    draw(rows, arguments.out / "benchmarks.png")
-    bandwidth = record["gigabytes_per_second"]
-    draw_roofline(rows, bandwidth, arguments.out / "roofline.png")
+    text = json.dumps(record, indent=1, allow_nan=False)
+    (folder / "benchmarks.json").write_text(text + "\n")
+    draw(rows, folder / "benchmarks.png")
+    draw_roofline(rows, bandwidth, folder / "roofline.png")
 
 
 main()

@@ -14,9 +14,9 @@ import torch
 from sklearn.utils._testing import ignore_warnings
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
-from benchmarks.data import load_sequences
+from benchmarks.data import folder, load_sequences
 from benchmarks.plain import PLAIN
-from benchmarks.side_by_side import Row, in_turn, rows
+from benchmarks.side_by_side import Row, Skipped, in_turn, rows
 from benchmarks.torch_lstm import TorchRegressor
 from benchmarks.training_step import operations
 from benchmarks.turbofan import load_engines
@@ -89,7 +89,10 @@ def with_skorch(X, y, hidden, batch_size):
 
 
 def with_keras(X, hidden, batch_size):
-    """Return a function that fits by Keras; a list X is padded and masked."""
+    """Return a function that fits by Keras; a list X is padded and masked.
+
+    A fit takes what a user's does: the model is built, and its graph is traced.
+    """
     import keras
 
     ragged = isinstance(X, list)
@@ -106,6 +109,20 @@ def with_keras(X, hidden, batch_size):
         model.fit(X, y, batch_size=batch_size, epochs=N_EPOCHS, verbose=0)
 
     return fit
+
+
+def keras_keeps_to(n_threads):
+    """Let TensorFlow have so many threads; whether it is not too late for it."""
+    import tensorflow as tf
+
+    if tf.config.threading.get_intra_op_parallelism_threads() == n_threads:
+        return True
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(n_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(n_threads)
+    except RuntimeError:  # it has begun with another number
+        return False
+    return True
 
 
 def check(X, y, hidden):
@@ -147,7 +164,7 @@ def measure(name, what, X, y, hidden, batch_size, n_threads, repeats):
         plain = TorchRegressor(hidden, **loop)
         sides["PyTorch loop"] = lambda: plain.fit(X, y)
         sides["skorch"] = lambda: with_skorch(X, y, hidden, batch_size)
-    if importlib.util.find_spec("keras"):
+    if importlib.util.find_spec("keras") and keras_keeps_to(n_threads):
         keras = with_keras(X, hidden, batch_size)
         sides["Keras"] = lambda: keras(y)
     medians, limit = in_turn(sides, repeats, n_threads=n_threads)
@@ -191,19 +208,22 @@ def outside_the_kernels(name, X, y, hidden, batch_size, repeats):
     return Row("fit, outside the kernels", name, 1, outside, "whole fit", total)
 
 
-def ragged_sets():
-    """Return JapaneseVowels (270 of 7 to 26 steps) and 100 whole turbofan engines."""
-    vowels, speakers, _, _ = load_sequences("JapaneseVowels")
+def vowels():
+    """Return JapaneseVowels: 270 utterances of 7 to 26 steps, and who speaks."""
+    X, speakers, _, _ = load_sequences("JapaneseVowels")
     _, speaker = np.unique(speakers, return_inverse=True)
+    return X, speaker
+
+
+def engines():
+    """Return 100 whole turbofan engines, and how long each runs."""
     table, _, _, _ = load_engines()
-    engines = [part.drop(columns="engine") for _, part in table.groupby("engine")]
-    engines = [(part - part.mean()).fillna(0) / 100 for part in engines]
-    lives = np.array([len(part) for part in engines])
-    sets = {"JapaneseVowels": (vowels, speaker), "whole engines": (engines, lives)}
-    return {
-        name: ([np.ascontiguousarray(x, np.float32) for x in X], y.astype(np.float32))
-        for name, (X, y) in sets.items()
-    }
+    X = [part.drop(columns="engine") for _, part in table.groupby("engine")]
+    X = [(part - part.mean()).fillna(0) / 100 for part in X]
+    return X, np.array([len(part) for part in X])
+
+
+RAGGED = {"JapaneseVowels": vowels, "whole engines": engines}
 
 
 def measure_all(n_threads, quick):
@@ -217,5 +237,10 @@ def measure_all(n_threads, quick):
         yield from measure(name, "fit", X, y, hidden, batch_size, n_threads, repeats)
         if n_threads == 1:
             yield outside_the_kernels(name, X, y, hidden, batch_size, repeats)
-    for name, (X, y) in list(ragged_sets().items())[: 1 if quick else None]:
+    if not folder().is_dir():
+        raise Skipped(f"there is no folder {folder()}: set SKLSTM_DATA")
+    for name, load in list(RAGGED.items())[: 1 if quick else None]:
+        X, y = load()
+        X = [np.ascontiguousarray(x, np.float32) for x in X]
+        y = y.astype(np.float32)
         yield from measure(name, "ragged fit", X, y, 64, 32, n_threads, repeats)

@@ -9,21 +9,31 @@ its first epoch, the second and the last: a ratio of 1 is no growth.
 import json
 import subprocess
 import sys
+from pathlib import Path
 
-from benchmarks.side_by_side import Row
+from benchmarks.side_by_side import Row, Skipped
 
-CASES = [  # method, samples, steps, channels, hidden, batch size
-    ("fit", 256, 1000, 8, 64, 64),
-    ("fit", 256, 4000, 8, 64, 64),
-    ("fit", 4000, 200, 8, 64, 64),
-    ("fit", 32, 20000, 8, 64, 32),
-    ("predict", 256, 4000, 8, 64, 64),
-    ("predict", 4000, 200, 8, 64, 64),
-    ("predict", 32, 20000, 8, 64, 32),
+CASES = [  # method, samples, steps, channels, hidden, batch size, what else is set
+    ("fit", 256, 1000, 8, 64, 64, {}),
+    ("fit", 256, 4000, 8, 64, 64, {}),
+    ("fit", 4000, 200, 8, 64, 64, {}),
+    ("fit", 32, 20000, 8, 64, 32, {}),
+    ("fit", 256, 4000, 8, 64, 8, {}),
+    ("fit", 256, 4000, 8, 64, 64, {"n_jobs": 2}),
+    ("fit", 256, 4000, 8, 64, 64, {"bidirectional": True}),
+    ("fit", 256, 4000, 8, 64, 64, {"standardize": True}),
+    ("fit", 256, 4000, 8, 64, 64, {"bptt_length": 500}),
+    ("predict", 256, 4000, 8, 64, 64, {}),
+    ("predict", 4000, 200, 8, 64, 64, {}),
+    ("predict", 32, 20000, 8, 64, 32, {}),
+    ("predict", 32, 20000, 8, (64, 64), 32, {}),
+    ("predict", 256, 4000, 8, 64, 64, {"standardize": True}),
 ]
+BESIDE_PYTORCH = [*CASES[:4], *CASES[9:12]]
 FORMS = ("3-D", "ragged", "window")  # of X, of a fit on many sequences
 N_MANY, N_EPOCHS = 200_000, 20
 SHARD = 16
+NEVER = 2**62  # steps
 MIB = 2**20
 
 PROGRAM = r"""
@@ -31,12 +41,13 @@ import ctypes, gc, json, re, sys, warnings
 from pathlib import Path
 import numpy as np
 warnings.simplefilter("ignore")
-side, method, n, steps, channels, hidden, batch_size = json.loads(sys.argv[1])
+side, method, n, steps, channels, hidden, batch_size, more = json.loads(sys.argv[1])
 if side == "sklstm":
     from benchmarks.plain import PLAIN
     from sklstm import LSTMRegressor
     def model():
-        return LSTMRegressor((hidden,), batch_size=batch_size, max_iter=2, **PLAIN)
+        parameters = PLAIN | {"batch_size": batch_size, "max_iter": 2} | more
+        return LSTMRegressor(hidden, **parameters)
 else:
     import torch
     from benchmarks.torch_lstm import TorchRegressor
@@ -46,7 +57,7 @@ else:
 def now(entry):
     status = Path("/proc/self/status").read_text()
     return int(re.search(entry + r":\s+(\d+)", status)[1])
-small = np.zeros((4, 20, channels), np.float32)
+small = np.zeros((4, 1 + more.get("bptt_length", 19), channels), np.float32)
 model().fit(small, np.arange(4.0)).predict(small)
 X = np.random.default_rng(0).standard_normal((n, steps, channels), np.float32)
 y = X[:, -1, 0].astype(float)
@@ -104,32 +115,47 @@ def printed(program, argument):
     return [int(number) * 1024 / MIB for number in output.split()]
 
 
-def formula(method, n_samples, n_steps, n_channels, hidden, batch_size):
-    """Return the MiB that fit or predict take beside X, in float32, on one thread.
+def formula(method, n_samples, n_steps, n_channels, hidden, batch_size, more):
+    """Return the MiB that fit or predict take beside X, in float32.
 
-    As the guide has it: for each step of a shard of 16 sequences its inputs, a one and
-    the hidden state, four gates, the cell state and its tanh; for each shard of a
-    minibatch, up to 32, a gradient. A prediction keeps one step of a shard.
+    As the guide has it, for one layer: for each step of a shard of 16 sequences its
+    inputs, a one and the hidden state, four gates, the cell state and its tanh; for
+    each shard of a minibatch, up to 32, a gradient. A prediction keeps nothing.
     """
-    n_parameters = 4 * hidden * (n_channels + 1 + hidden)
+    copied = n_samples * n_steps * n_channels if more.get("standardize") else 0
     if method == "predict":
-        return 4 * SHARD * (n_channels + 1 + 9 * hidden) / MIB
-    kept = SHARD * n_steps * (n_channels + 1 + 7 * hidden)
+        return 4 * copied / MIB
+    shard, n_kept = min(SHARD, batch_size), min(n_steps, more.get("bptt_length", NEVER))
+    kept = shard * n_kept * (n_channels + 1 + 7 * hidden)
+    if n_kept < n_steps:
+        kept += -(-n_steps // n_kept) * 2 * shard * hidden
+    n_parameters = 4 * hidden * (n_channels + 1 + hidden)
+    if more.get("bidirectional"):
+        kept, n_parameters = 2 * kept, 2 * n_parameters
     n_parts = min(-(-batch_size // SHARD), 32)
-    return 4 * (kept + (n_parts + 6) * n_parameters) / MIB
+    kept *= more.get("n_jobs", 1)
+    return 4 * (copied + kept + (n_parts + 6) * n_parameters) / MIB
 
 
 def measure_all(n_threads, quick):
     """Yield all rows, once for all numbers of threads."""
     if n_threads > 1:
         return
+    if not Path("/proc/self/clear_refs").exists():
+        raise Skipped("the peak of a process is told by Linux alone")
     for case in CASES[:1] if quick else CASES:
-        method, n, steps, channels, hidden, batch_size = case
+        method, n, steps, channels, hidden, batch_size, more = case
         name = f"{method}: {n} x {steps} x {channels}, H {hidden}, batch {batch_size}"
+        name += "".join(f", {key} {value}" for key, value in more.items())
+        n_threads = more.get("n_jobs", 1)
         (ours,) = printed(PROGRAM, ["sklstm", *case])
-        (theirs,) = printed(PROGRAM, ["torch", *case])
-        for peer, amount in (("formula", formula(*case)), ("PyTorch", theirs)):
-            yield Row("peak memory", name, 1, ours, peer, amount, unit="MiB")
+        peers = {}
+        if method == "fit" or more:
+            peers["formula"] = formula(*case)
+        if case in BESIDE_PYTORCH:
+            (peers["PyTorch"],) = printed(PROGRAM, ["torch", *case])
+        for peer, amount in peers.items() or [("", None)]:
+            yield Row("peak memory", name, n_threads, ours, peer, amount, unit="MiB")
     for form in FORMS[:1] if quick else FORMS:
         first, second, *_, last = printed(EPOCHS, [form, N_MANY, N_EPOCHS])
         for epoch, held in ((2, second), (N_EPOCHS, last)):

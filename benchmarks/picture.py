@@ -47,7 +47,6 @@ def draw_roofline(rows, bandwidth, path):
     stays in a cache can exceed.
     """
     rows = [row for row in rows if row.traffic and row.n_threads == 1]
-    rows = [row for row in rows if "float64" not in row.what]
     if not rows:
         return
     limit = sorted(row.limit for row in rows)[len(rows) // 2]

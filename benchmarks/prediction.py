@@ -1,13 +1,20 @@
-"""Row 5: the predictions of a batch beside ONNX Runtime and PyTorch."""
+"""Row 5: the predictions of a batch beside ONNX Runtime and PyTorch.
+
+By the engine alone, from where it lies to where it comes out, as the peers do; and by
+``predict``, with all that it checks.
+"""
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.utils._testing import ignore_warnings
 
+from benchmarks.plain import PLAIN
 from benchmarks.side_by_side import in_turn, rows
 from benchmarks.training_step import Ours, Torch
+from sklstm import LSTMRegressor
 
 CASES = [  # batch, steps, channels, hidden
     (32, 28, 28, 64),
@@ -82,6 +89,7 @@ def onnx_predict(x, hidden, weights, n_threads):
     return lambda: run(None, data)[0]
 
 
+@ignore_warnings
 def measure(case, n_threads, repeats):
     """Return the rows of one case, once all sides have given the same numbers."""
     batch, steps, channels, hidden = case
@@ -90,7 +98,11 @@ def measure(case, n_threads, repeats):
     y = np.zeros((batch, 1), np.float32)
     torch.set_num_threads(n_threads)
     ours = Ours(x, y, (*case, 1, 1), n_threads, np.float32)
+    model = LSTMRegressor((hidden,), max_iter=1, normalize_y=False, **PLAIN)
+    model.set_params(n_jobs=n_threads).fit(x[:1], y[:1, 0])
     weights = ours.network.views(ours.parameters)
+    for name, weight in model.weights_.items():
+        weight[:] = weights[name]
     lstm = Torch(x, y, (*case, 1, 1), weights)
 
     def of_torch():
@@ -102,13 +114,19 @@ def measure(case, n_threads, repeats):
             "sklstm": lambda: ours.engine.predict(ours.parameters, ours.arguments[0]),
             "ONNX Runtime": onnx_predict(x, hidden, weights, n_threads),
             "PyTorch": of_torch,
+            "predict": lambda: model.predict(x)[:, np.newaxis],
         }
         for side in sides.values():
             np.testing.assert_allclose(side(), sides["sklstm"](), atol=1e-5)
         medians, limit = in_turn(sides, repeats, n_threads=n_threads)
+    of_predict = {"predict": medians.pop("predict")} | medians
+    of_predict.pop("sklstm")
     operations = 8 * hidden * (channels + hidden) * batch * steps
     name = ", ".join(map(str, case))
-    return rows("prediction", name, n_threads, medians, limit, operations)
+    return [
+        *rows("prediction", name, n_threads, medians, limit, operations),
+        *rows("predict", name, n_threads, of_predict, limit, operations),
+    ]
 
 
 def measure_all(n_threads, quick):

@@ -6,10 +6,11 @@ still use all that the processor has.
 
 import json
 import os
+import platform
 import subprocess
 import sys
 
-from benchmarks.side_by_side import Row
+from benchmarks.side_by_side import Row, Skipped
 
 N_REPEATS = 30
 CASE = (64, 50, 16, 128, 1, 1)
@@ -21,7 +22,7 @@ PROGRAM = """
 import json, sys
 from dataclasses import asdict
 import numpy as np
-from benchmarks.side_by_side import in_turn, rows
+from benchmarks.side_by_side import Row, in_turn
 from benchmarks.training_step import Ours, case_name, operations
 name, dtype, case, n_threads, repeats = json.loads(sys.argv[1])
 batch, steps, channels = case[:3]
@@ -31,10 +32,10 @@ side = Ours(x, rng.randn(batch, 1).astype(dtype), case, n_threads, np.dtype(dtyp
 medians, limit = in_turn(
     {"sklstm": side}, repeats, n_threads=n_threads, dtype=np.dtype(dtype)
 )
-row = rows(
-    f"training step, {name}", case_name(case), n_threads, medians | {"": float("nan")},
-    limit, operations(*case),
-)[0]
+row = Row(
+    f"training step, {name}", case_name(case), n_threads, medians["sklstm"],
+    operations=operations(*case), limit=float(limit),
+)
 print(json.dumps(asdict(row)))
 """
 
@@ -43,6 +44,8 @@ def measure_all(n_threads, quick):
     """Yield all rows."""
     if quick:
         return
+    if platform.machine() not in ("x86_64", "AMD64"):
+        raise Skipped(f"{platform.machine()} has no AVX2 and SSE2")
     sides = [(name, "float32", force) for name, force in VECTORS.items()]
     for name, dtype, force in [("float64", "float64", {}), *sides]:
         arguments = json.dumps([name, dtype, CASE, n_threads, N_REPEATS])

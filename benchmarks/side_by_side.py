@@ -13,6 +13,10 @@ from benchmarks.limit import gflops_of_a_thread
 REST = 0.1
 
 
+class Skipped(Exception):
+    """What is to be measured next cannot be, here."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A line of the table: sklstm beside one peer.
@@ -25,7 +29,7 @@ class Row:
         On what: sizes, or the name of a data set.
     n_threads : int
     ours, theirs : float
-        What sklstm and the peer take, in `unit`; NaN where there is no peer.
+        What sklstm and the peer take, in `unit`; None where there is no peer.
     peer : str
     operations : float, optional
         Floating-point operations, where these are seconds.
@@ -42,7 +46,7 @@ class Row:
     n_threads: int
     ours: float
     peer: str = ""
-    theirs: float = float("nan")
+    theirs: float | None = None
     operations: float | None = None
     limit: float | None = None
     unit: str = "s"
