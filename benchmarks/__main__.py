@@ -19,6 +19,7 @@ import torch
 from benchmarks import (
     fit,
     growth,
+    kernels,
     memory,
     prediction,
     processors,
@@ -33,6 +34,7 @@ from benchmarks.side_by_side import Skipped
 
 MODULES = {
     "training_step": training_step,
+    "kernels": kernels,
     "fit": fit,
     "prediction": prediction,
     "streaming": streaming,
