@@ -11,8 +11,8 @@ from sklstm.kernels.waiting import wait_for
 class Crew:
     """Threads that wait for work, beside the one that asks for it.
 
-    A thread that sleeps takes 40 us to wake up, as long as a tenth of a small
-    minibatch, and so does the one that waits for it to end. So both first look for a
+    To wake a thread up takes tens of microseconds, as long as a tenth of a small
+    minibatch, and so it does with the one that waits for it to end. So both first look for a
     while (`wait_for`, outside the interpreter's lock) whether there is news.
 
     Parameters
