@@ -128,7 +128,9 @@ def run_here(folder, compiled, tests, cache, log):
     config.DISABLE_JIT = int(not compiled)
     os.environ["NUMBA_DISABLE_JIT"] = str(config.DISABLE_JIT)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # they take longer than a test
-    sys.exit(pytest.main(["-x", "-q", "--tb=no", *map(place, tests)]))
+    status = pytest.main(["-x", "-q", "--tb=no", *map(place, tests)])
+    sys.stdout.flush()
+    os._exit(status)  # without waiting for joblib's processes, which sleep by now
 
 
 def place(name):
