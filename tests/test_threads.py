@@ -201,7 +201,15 @@ def test_workers_are_as_many_as_threads_whether_the_caller_waits_or_not(waits):
     assert sorted(workers) == [0, 1, 2]
 
 
-def test_dismissed_threads_are_followed_by_others():
+class Impatient(SimpleQueue):
+    """Raises an error where another would wait for ever."""
+
+    def get(self):
+        return super().get(timeout=TIMEOUT)
+
+
+def test_dismissed_threads_are_followed_by_others(monkeypatch):
+    monkeypatch.setattr(crew, "SimpleQueue", Impatient)
     crews, threads = [crew.Crew(2), crew.Crew(2)], []
     both = threading.Barrier(2, timeout=TIMEOUT)
 
@@ -217,13 +225,6 @@ def test_dismissed_threads_are_followed_by_others():
     for thread in set(threads) - {caller}:
         thread.join(TIMEOUT)
         assert not thread.is_alive()
-
-
-class Impatient(SimpleQueue):
-    """Raises an error where another would wait for ever."""
-
-    def get(self):
-        return super().get(timeout=TIMEOUT)
 
 
 @pytest.mark.parametrize("waits", [False, True])
