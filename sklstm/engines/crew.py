@@ -12,8 +12,8 @@ class Crew:
     """Threads that wait for work, beside the one that asks for it.
 
     To wake a thread up takes tens of microseconds, as long as a tenth of a small
-    minibatch, and so it does with the one that waits for it to end. So both first look for a
-    while (`wait_for`, outside the interpreter's lock) whether there is news.
+    minibatch, and so it does with the one that waits for it to end. So both first look
+    for a while (`wait_for`, outside the interpreter's lock) whether there is news.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Explicit vectors: a Numba type that is one register, with loads, stores, arithmetic.
 
 Written on this type, a loop is vector code by construction; Numba's autovectoriser
-gives up on the cell equations (in a prototype 13.7 ns a cell, not 1.6). LLVM splits a vector
-that is wider than the processor's registers, so every width runs everywhere.
+gives up on the cell equations (in a prototype 13.7 ns a cell, not 1.6). LLVM splits a
+vector that is wider than the processor's registers, so every width runs everywhere.
 
 Each function below is also its own Python twin on NumPy arrays: with
 ``NUMBA_DISABLE_JIT=1`` the kernels run as plain Python, for coverage and debugging.
