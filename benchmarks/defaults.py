@@ -52,6 +52,7 @@ from sklstm.preprocessing import PerStep
 
 SIDES = ("sklstm", "torch", "MLP", "linear")
 BATCH_SIZE, N_UPDATES = 32, 3000  # of PyTorch
+PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 
 
 class Flatten(TransformerMixin, BaseEstimator):
@@ -142,25 +143,23 @@ def measure(name, side, seed, seconds):
 
 
 def line(name, results):
-    """Return a set's cells of the table, and whether sklstm ties, at least."""
+    """Return a set's cells of both tables, and whether sklstm ties, at least."""
     better = 1 if TASKS[name]().kind == "classification" else -1
     groups = {side: rows for side, rows in results.groupby("side")}
     best = max(SIDES[1:], key=lambda side: better * groups[side]["score"].mean())
     ours, theirs = groups["sklstm"]["score"], groups[best]["score"]
     ahead = better * (ours.mean() - theirs.mean())
     error = np.sqrt(sum(s.var(ddof=1) / len(s) for s in (ours, theirs) if len(s) > 1))
-    verdict = (
-        "ahead" if ahead > 2 * error else "tie" if ahead >= -2 * error else "behind"
-    )
-    cells = [name]
+    verdict = "tie" if abs(ahead) <= 2 * error else "ahead" if ahead > 0 else "behind"
+    scores = [name]
     for side in SIDES:
         rows = groups[side]
         star = "\\*" if rows["late"].any() else ""
-        spread = f" ± {rows['score'].std():.3f}" if len(rows) > 1 else ""
-        cells.append(f"{rows['score'].mean():.3f}{spread}{star}")
-    cells += [f"{ahead:+.3f}".replace("-", "−"), f"{error:.3f}", f"{verdict} ({best})"]
-    cells += [f"{groups[side]['seconds'].median():.1f}" for side in SIDES]
-    return cells, verdict != "behind"
+        spread = f"{PLUS_MINUS}{rows['score'].std():.3f}" if len(rows) > 1 else ""
+        scores.append(f"{rows['score'].mean():.3f}{spread}{star}")
+    difference = f"{ahead:+.3f} ({error:.3f})".replace("-", "−")
+    seconds = [f"{groups[side]['seconds'].median():.1f}" for side in SIDES]
+    return scores, [name, verdict, best, difference, *seconds], verdict != "behind"
 
 
 def run(names, sides, n_seeds, seconds, path):
@@ -184,23 +183,20 @@ def print_table(path):
     rows = [json.loads(row) for row in path.open()]
     results = pd.DataFrame(rows)
     results[["set", "side", "seed"]] = results["run"].tolist()
-    columns = [
-        "set",
-        *SIDES,
-        "ahead",
-        "±",
-        "verdict",
-        *(f"{side} (s)" for side in SIDES),
+    lines = [
+        line(name, of_set)
+        for name in TASKS
+        if set((of_set := results[results["set"] == name])["side"]) == set(SIDES)
     ]
-    print(f".. csv-table::\n   :header: {', '.join(columns)}\n")
-    verdicts = []
-    for name in TASKS:
-        of_set = results[results["set"] == name]
-        if set(of_set["side"]) == set(SIDES):
-            cells, ties = line(name, of_set)
-            print(f"   {', '.join(cells)}")
-            verdicts.append(ties)
-    print(f"\nAhead of the best peer, or tied with it: {sum(verdicts)}/{len(verdicts)}")
+    seconds = [f"{side} (s)" for side in SIDES]
+    others = ["sklstm", "best peer", "difference", *seconds]
+    for table, columns in enumerate([SIDES, others]):
+        print(f".. csv-table::\n   :header: {', '.join(['set', *columns])}\n")
+        for cells in lines:
+            print(f"   {', '.join(cells[table])}")
+        print()
+    ties = [ties for *_, ties in lines]
+    print(f"Ahead of the best peer, or tied with it: {sum(ties)}/{len(ties)}")
 
 
 def main():
