@@ -2,8 +2,7 @@
 
 A shard of 16 sequences takes a step: a product and the cell forward, the cell back, a
 product back to the hidden state, and one to the weights' gradient, which is taken for
-64 rows at a time. The peer of a product is the multiply-add limit; that of a cell is
-what all five take together.
+64 rows at a time. The peer of each is what all five take together.
 """
 
 import numpy as np
@@ -14,7 +13,12 @@ from sklstm.kernels import outline
 from sklstm.kernels.cells import lstm_backward, lstm_forward
 from sklstm.kernels.gemm import ADD, K_BLOCK, PANEL, Matrix, Panels, gemm
 from sklstm.kernels.shard import SHARD
-from sklstm.kernels.simd import lanes_of, pointer
+from sklstm.kernels.simd import (
+    flush_denormals,
+    lanes_of,
+    pointer,
+    restore_denormals,
+)
 
 CASES = [(8, 32), (28, 64), (16, 128), (32, 256)]  # channels, hidden
 WIDTH = lanes_of(np.float32)
@@ -45,6 +49,7 @@ def _cells(n, forward, n_blocks, work):
     states = SHARD * n_blocks * WIDTH
     gates, c, tanh_c, h = 0, 4 * states, 5 * states, 6 * states
     panel = SHARD * 4 * WIDTH
+    mode = flush_denormals()  # gradients of gradients, as they are here, vanish
     for _ in range(n):
         if forward:
             lstm_forward(
@@ -55,6 +60,7 @@ def _cells(n, forward, n_blocks, work):
             lstm_backward(
                 pointer(work), SHARD, n_blocks, gates, panel, c, tanh_c, h, 7 * states
             )  # fmt: skip
+    restore_denormals(mode)
 
 
 def sides(channels, hidden):

@@ -50,7 +50,7 @@ def refuse_too_long_to_predict(engine, lengths):
         raise ValueError(
             f"Predictions for sequences of up to {lengths.max():,} steps take "
             f"{_gib(needed)}, but this machine has {_gib(available)} of memory: lower "
-            "n_jobs, or set bidirectional=False, with which length takes no memory."
+            "n_jobs, or fit with bidirectional=False, where more steps take no more."
         )
 
 

@@ -196,9 +196,10 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
 
     n_jobs : int, default=None
         Threads: 32 at most, and no more than one for each 16 samples of a minibatch, or
-        of X in a prediction. None means 1 unless joblib's ``parallel_config`` says
-        otherwise, -1 means all cores; at most NUMBA_NUM_THREADS where that is set, as
-        joblib does in processes that share the cores. The result does not depend on it.
+        of X in a prediction, nor than a short prediction is worth. None means 1 unless
+        joblib's ``parallel_config`` says otherwise, -1 means all cores; at most
+        NUMBA_NUM_THREADS where that is set, as joblib does in processes that share the
+        cores. The result does not depend on it.
 
     Attributes
     ----------
@@ -624,9 +625,10 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
     n_jobs : int, default=None
         Threads: 32 at most, and no more than one for each 16 samples of a minibatch, or
-        of X in a prediction. None means 1 unless joblib's ``parallel_config`` says
-        otherwise, -1 means all cores; at most NUMBA_NUM_THREADS where that is set, as
-        joblib does in processes that share the cores. The result does not depend on it.
+        of X in a prediction, nor than a short prediction is worth. None means 1 unless
+        joblib's ``parallel_config`` says otherwise, -1 means all cores; at most
+        NUMBA_NUM_THREADS where that is set, as joblib does in processes that share the
+        cores. The result does not depend on it.
 
     Attributes
     ----------

@@ -139,8 +139,8 @@ class CPUEngine:
         arguments, stop = self._prepare(parameters, sequences, rows, way_back=True)
         truncated = sequences.lengths[rows].max() > self._bptt_length
 
-        def run(part, thread):
-            data = arguments(part, n_parts, thread)
+        def run(part, worker):
+            data = arguments(part, n_parts, worker)
             given = dropout_keys, *self._loss, targets, weights
             out = totals[part : part + 1], self._gradients[part]
             if truncated:
@@ -179,8 +179,8 @@ class CPUEngine:
         rows = np.arange(len(sequences))
         arguments, stop = self._prepare(parameters, sequences, rows, way_back=False)
 
-        def run(part, thread):
-            predict_part(*arguments(part, n_parts, thread), piece, head, output)
+        def run(part, worker):
+            predict_part(*arguments(part, n_parts, worker), piece, head, output)
 
         self._run(run, n_parts, self._operations(n_steps), stop)
 
@@ -252,8 +252,8 @@ class CPUEngine:
 
         stop = np.zeros(1, np.int64)
 
-        def arguments(part, n_parts, thread):
-            scratch = self._scratch(thread, size, longest)
+        def arguments(part, n_parts, worker):
+            scratch = self._scratch(worker, size, longest)
             return *data, part, n_parts, *scratch, stop
 
         return arguments, stop
@@ -335,14 +335,14 @@ class CPUEngine:
         vectors = self._layers["n_unit_vectors"][: self._network.n_recurrent]
         return vectors * lanes_of(self._dtype)
 
-    def _scratch(self, thread, size, n_steps):
-        """Return the workspace and offsets of a thread."""
-        if len(self._work[thread]) < size:
-            self._work[thread] = _zeros(size, self._dtype)
-        if self._longest[thread] < n_steps:
-            self._longest[thread] = n_steps
-            self._offsets[thread] = self._offset(n_steps)
-        return self._work[thread], self._offsets[thread]
+    def _scratch(self, worker, size, n_steps):
+        """Return the workspace and offsets of a worker of the crew."""
+        if len(self._work[worker]) < size:
+            self._work[worker] = _zeros(size, self._dtype)
+        if self._longest[worker] < n_steps:
+            self._longest[worker] = n_steps
+            self._offsets[worker] = self._offset(n_steps)
+        return self._work[worker], self._offsets[worker]
 
 
 class CPUStream:
