@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import njit
 from numba.extending import intrinsic
 
-from sklstm.kernels.simd import VectorType, call_intrinsic, lanes_of, splat_value
+from sklstm.kernels.simd import REGISTER_BYTES, call_intrinsic, splat_value
 
 N_CHAINS = 12  # independent sums: more than latency times multiply-adds a cycle
 N_STEPS = 400_000
@@ -18,7 +18,8 @@ N_STEPS = 400_000
 @intrinsic
 def _multiply_add(typing_context, x, n_steps):
     def emit(context, builder, sig, args):
-        vector = context.get_value_type(VectorType(sig.args[0]))
+        lanes = REGISTER_BYTES * 8 // sig.args[0].bitwidth
+        vector = ir.VectorType(context.get_value_type(sig.args[0]), lanes)
         x = splat_value(builder, args[0], vector)
         start = builder.block
         loop = builder.append_basic_block("loop")
@@ -69,7 +70,8 @@ def gflops_of_a_thread(dtype, n_threads):
 
     with ThreadPoolExecutor(n_threads) as threads:
         mean = np.mean(list(threads.map(seconds, range(n_threads))))
-    return 2 * N_CHAINS * lanes_of(dtype) * N_STEPS / mean / 1e9
+    lanes = REGISTER_BYTES // np.dtype(dtype).itemsize
+    return 2 * N_CHAINS * lanes * N_STEPS / mean / 1e9
 
 
 def gigabytes_per_second():

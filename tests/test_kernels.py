@@ -129,7 +129,7 @@ def multiply(a, b, c=None, transposed=False):
     [("+sse2", 16), ("+avx2", 16), ("+avx2,+fma", 32), ("+avx2,+fma,+avx512f", 64)],
 )
 def test_vectors_fill_the_widest_registers_with_multiply_add(features, n_bytes):
-    assert simd._vector_bytes(features) == n_bytes
+    assert simd._register_bytes(features) == n_bytes
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -16,6 +16,7 @@ from numba.extending import lower_builtin, type_callable
 from sklstm.kernels.outline import out_of_line
 from sklstm.kernels.simd import (
     N_REGISTERS,
+    REGISTER_BYTES,
     VectorType,
     call_intrinsic,
     lanes,
@@ -50,9 +51,15 @@ class Panels(NamedTuple):
     row: int
 
 
-_WIDEST = 4 if N_REGISTERS == 32 else 2
+# Vectors of sums that a tile keeps in registers. The others hold what is multiplied
+# and, without fused multiply-add (SSE2), each product.
+_N_SUMS = {(64, 32): 24, (32, 16): 6, (16, 32): 6, (16, 16): 2}[
+    REGISTER_BYTES, N_REGISTERS
+]
+_WIDEST = 4 if _N_SUMS == 24 else 1
+_TALLEST = _N_SUMS // _WIDEST
 # Vectors in a row of a tile, and how many rows there may be: as the registers allow.
-_HEIGHTS = {_WIDEST: (1, 2, 3, 4, 5, 6)} | {
+_HEIGHTS = {_WIDEST: range(1, _TALLEST + 1)} | {
     n_vectors: (1, 2, 3, 4, 6, 8) for n_vectors in (2, 1) if n_vectors < _WIDEST
 }
 
@@ -205,7 +212,8 @@ def _stripe(version):
             # Rows are cut as evenly as can be: 7 = 4 + 3, for in a tile of one row
             # each multiply-add waits for the one before.
             rest = m - row
-            n_tiles = (rest + 5) // 6 if wide == _WIDEST else (rest + 7) // 8
+            tallest = _TALLEST if wide == _WIDEST else 8
+            n_tiles = (rest + tallest - 1) // tallest
             height = (rest + n_tiles - 1) // n_tiles
             if wide < _WIDEST and height > 4:
                 height -= height % 2
