@@ -3,6 +3,7 @@
 That the result does not depend on the threads is the matter of `test_determinism.py`.
 """
 
+import os
 import sys
 import threading
 import time
@@ -16,7 +17,7 @@ from numpy.testing import assert_array_equal
 from sklstm import LSTMRegressor
 from sklstm._network import Network
 from sklstm._sequences import Sequences
-from sklstm.engines import cpu, crew
+from sklstm.engines import cores, cpu, crew
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -68,6 +69,49 @@ def test_kernels_run_on_as_many_threads_as_joblib_says(n_jobs, monkeypatch):
     with joblib.parallel_config("threading", n_jobs=n_jobs):
         LSTMRegressor(**SMALL).fit(*make_data())
     assert len(set(threads)) == n_jobs
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two cores, and Linux to say which they are",
+)
+@pytest.mark.parametrize("waits", [False, True])
+def test_threads_keep_off_the_core_of_a_caller_that_works(waits, monkeypatch):
+    allowed = os.sched_getaffinity(0)
+    core, other = sorted(allowed)[:2]
+    together = threading.Barrier(2, timeout=TIMEOUT)
+    found = {}
+
+    def look(item, worker):
+        found[threading.get_ident()] = os.sched_getaffinity(0)
+        together.wait()
+
+    threads = crew.Crew(2)
+    try:
+        for where in (core, other, core):
+            found.clear()
+            monkeypatch.setattr(cores, "current", lambda where=where: where)
+            threads.run(look, 2, np.zeros(1, np.int64) if waits else None)
+            of_caller = found.pop(threading.get_ident(), allowed)
+            assert of_caller == allowed
+            assert [*found.values()] == (
+                [allowed, allowed] if waits else [allowed - {where}]
+            )
+        # Of which there is no need any more where the caller waits.
+        threads.run(look, 2, np.zeros(1, np.int64))
+        assert allowed in found.values()
+    finally:
+        threads.dismiss()
+
+
+def test_threads_run_where_their_cores_cannot_be_chosen(monkeypatch):
+    def refuse(thread, allowed):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse, raising=False)
+    X, y = make_data()
+    with_two = LSTMRegressor(**SMALL, n_jobs=2).fit(X, y).predict(X)
+    assert_array_equal(with_two, LSTMRegressor(**SMALL).fit(X, y).predict(X))
 
 
 def test_prediction_that_takes_no_time_is_left_to_the_caller(monkeypatch):
