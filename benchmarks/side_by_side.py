@@ -11,6 +11,9 @@ from benchmarks.limit import gflops_of_a_thread
 # Seconds before each turn: PyTorch on two threads took up to twice as long right after
 # ONNX Runtime, whose threads go on looking for work for a while.
 REST = 0.1
+# Seconds after it whose calls do not count: at least one does not. Threads that have
+# slept, and what they work in, take some calls of a millisecond to be back in place.
+WARM_UP = 0.01
 
 
 class Skipped(Exception):
@@ -75,8 +78,8 @@ def in_turn(sides, repeats, *, n_threads=1, dtype=np.float32):
     ----------
     sides : dict of str to callable
     repeats : int
-        How often each side is called: in turns of up to three calls, after one that
-        does not count, so that they find caches and threads as their own last one left
+        How often each side is called: in turns of up to three calls, after some that
+        do not count, so that they find caches and threads as their own last one left
         them.
     n_threads : int
         How many run at a time where the limit is measured.
@@ -90,7 +93,8 @@ def in_turn(sides, repeats, *, n_threads=1, dtype=np.float32):
         limits.append(gflops_of_a_thread(dtype, n_threads))
         for name, side in sides.items():
             time.sleep(REST)
-            if repeats > 1:
+            begin = time.perf_counter()
+            while repeats > 1 and time.perf_counter() < begin + WARM_UP:
                 side()
             for _ in range(min(3, repeats - start)):
                 begin = time.perf_counter()
