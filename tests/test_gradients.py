@@ -252,6 +252,16 @@ def test_prediction_of_layers_takes_no_more_memory_for_more_steps():
     assert few == many
 
 
+def test_prediction_in_both_directions_takes_memory_for_true_steps():
+    with Problem(bidirectional=True).engine() as engine:
+        of_one, of_ragged, of_even = (
+            engine.bytes_of_prediction(np.array(lengths))
+            for lengths in ([10**6], [10**6] + 15 * [1], 16 * [10**6])
+        )
+    assert of_one < of_ragged < 1.01 * of_one
+    assert of_even > 15 * of_one
+
+
 @pytest.mark.parametrize("head_layer_sizes", [(), (4,)], ids=["no head", "head"])
 @pytest.mark.parametrize("pooling", ["last", "mean", "max"])
 def test_outputs_are_no_numbers_where_states_are_none(pooling, head_layer_sizes):

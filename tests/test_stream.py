@@ -1,6 +1,10 @@
 """Predictions step by step are those for the whole sequence, to the last bit."""
 
 import copy
+import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import sklstm
 from sklstm import LSTMClassifier, LSTMRegressor
 from sklstm.preprocessing import PerStep
 
@@ -305,3 +310,38 @@ def test_stream_keeps_the_weights_that_it_was_made_with(make):
     estimator.weights_["weight_hh_l0"][:] = 1
     estimator.weights_["head.bias_0"][:] = 1
     assert_array_equal(stream.predict(X[0]), ref)
+
+
+ELSEWHERE = """
+import pickle, sys
+import numpy as np
+stream, steps = pickle.load(open(sys.argv[1], "rb"))
+np.save(sys.argv[2], [stream.predict(x) for x in steps])
+"""
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [regressor(), regressor(pooling="mean"), classifier(3), windowed()],
+    ids=["last", "mean", "max", "window"],
+)
+def test_stream_is_kept_by_pickle_for_another_process(estimator, tmp_path):
+    steps = sequences(N_STEPS)[:, 0]
+    stream = estimator.stream()
+    stream.predict(steps[0])
+    kept, answers = tmp_path / "kept", tmp_path / "answers.npy"
+    kept.write_bytes(pickle.dumps((stream, steps[1:])))
+    folder = Path(sklstm.__file__).parents[1]
+    command = [sys.executable, "-c", ELSEWHERE, kept, answers]
+    subprocess.run(command, cwd=folder, check=True)
+    ref = [stream.predict(x) for x in steps[1:]]
+    assert_array_equal(np.load(answers), ref)
+
+
+def test_copy_of_a_stream_goes_on_by_itself():
+    steps = sequences(N_STEPS)[:, 0]
+    stream = regressor(pooling="mean").stream()
+    stream.predict(steps[0])
+    twin = copy.deepcopy(stream)
+    ref = [stream.predict(x) for x in steps[1:]]
+    assert_array_equal([twin.predict(x) for x in steps[1:]], ref)

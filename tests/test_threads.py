@@ -97,27 +97,42 @@ def test_threads_keep_off_the_core_of_a_caller_that_works(waits, monkeypatch):
             assert [*found.values()] == (
                 [allowed, allowed] if waits else [allowed - {where}]
             )
-        # Of which there is no need any more where the caller waits.
-        threads.run(look, 2, np.zeros(1, np.int64))
-        assert allowed in found.values()
+        if not waits:  # there is no need any more once the caller does
+            for _ in range(2):
+                found.clear()
+                threads.run(look, 2, np.zeros(1, np.int64))
+                assert [*found.values()] == [allowed, allowed]
     finally:
         threads.dismiss()
 
 
-def test_threads_run_where_their_cores_cannot_be_chosen(monkeypatch):
-    def refuse(thread, allowed):
-        raise PermissionError
+@pytest.mark.parametrize("function", ["sched_getaffinity", "sched_setaffinity"])
+@pytest.mark.parametrize("error", [PermissionError, AttributeError])
+def test_threads_run_where_their_cores_cannot_be_chosen(function, error, monkeypatch):
+    def refuse(*args):
+        raise error
 
-    monkeypatch.setattr(os, "sched_setaffinity", refuse, raising=False)
+    monkeypatch.setattr(cores, "current", lambda: 0)
+    monkeypatch.setattr(os, function, refuse, raising=False)
     X, y = make_data()
     with_two = LSTMRegressor(**SMALL, n_jobs=2).fit(X, y).predict(X)
     assert_array_equal(with_two, LSTMRegressor(**SMALL).fit(X, y).predict(X))
 
 
+def test_prediction_of_many_steps_is_heard_between_parts(monkeypatch):
+    """Also where all of it is too little to be worth a thread."""
+    model, (X, _) = LSTMRegressor(**SMALL).fit(*make_data()), make_data()
+    parts = watch(monkeypatch, "predict_part", 1)
+    monkeypatch.setattr(cpu, "WORTH_A_THREAD", 10**12)
+    monkeypatch.setattr(cpu, "STEPS_IN_PART", X.shape[0] * X.shape[1] // 4)
+    model.predict(X)
+    assert len(parts) == 4
+
+
 def test_prediction_that_takes_no_time_is_left_to_the_caller(monkeypatch):
     model, (X, _) = LSTMRegressor(**SMALL, n_jobs=4).fit(*make_data()), make_data()
     threads = watch(monkeypatch, "predict_part", 1)
-    monkeypatch.setattr(cpu, "WORTH_A_THREAD", 10**6)
+    monkeypatch.setattr(cpu, "WORTH_A_THREAD", 10**7)
     model.predict(X)
     assert threads == [threading.get_ident()]
 

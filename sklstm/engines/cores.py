@@ -21,7 +21,8 @@ def keep_off(core, threads):
     threads : list of int
         Native identifiers.
     """
-    others = os.sched_getaffinity(0) - {core}
-    with contextlib.suppress(OSError):  # where a sandbox forbids it
+    # Where there is no such thing, or a sandbox forbids it, they stay where they are.
+    with contextlib.suppress(AttributeError, OSError):
+        others = os.sched_getaffinity(0) - {core}
         for thread in threads if others else ():
             os.sched_setaffinity(thread, others)

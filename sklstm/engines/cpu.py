@@ -29,6 +29,10 @@ LONG = 10**9
 # some tenths of a millisecond.
 WORTH_A_THREAD = 10**8
 
+# What a step of a sequence takes beside the products, as operations: a network of one
+# unit takes 0.15 us for a step, of one sequence or of sixteen.
+OPERATIONS_OF_STEP = 2000
+
 NO_END = 2**62  # steps, more than any sequence has
 
 # Steps in a part of a prediction: Ctrl-C is heard between parts.
@@ -103,6 +107,13 @@ class CPUEngine:
     def __exit__(self, *exc_info):
         self._crew.dismiss()
 
+    def __setstate__(self, state):
+        self.__dict__ = state
+        # Kernels are elsewhere in another process, and copies of views are no views.
+        self._table = self._layers.view(np.int64)
+        self._ready = False
+        self.__dict__.pop("_loss", None)
+
     def loss_and_gradient(
         self, parameters, sequences, rows, targets, weights=None, dropout_keys=None
     ):
@@ -173,9 +184,9 @@ class CPUEngine:
         piece = self._steps_of_piece(sequences.lengths)
         n_steps = int(sequences.lengths.sum())
         # More parts than threads, as one may take longer than another.
-        n_parts = max(8 * self._n_threads, n_steps // STEPS_IN_PART)
         worth_it = 1 + self._operations(n_steps) // WORTH_A_THREAD
-        n_parts = min(n_parts, _n_shards(sequences), worth_it)
+        n_parts = max(min(8 * self._n_threads, worth_it), n_steps // STEPS_IN_PART)
+        n_parts = min(n_parts, _n_shards(sequences))
         rows = np.arange(len(sequences))
         arguments, stop = self._prepare(parameters, sequences, rows, way_back=False)
 
@@ -185,8 +196,13 @@ class CPUEngine:
         self._run(run, n_parts, self._operations(n_steps), stop)
 
     def _operations(self, n_steps):
-        """Return how many operations a prediction takes; training takes three times."""
-        return 2 * n_steps * self._network.n_parameters
+        """Return how many operations a prediction takes; training takes three times.
+
+        Those of the products, whose vectors are whole, and what a step costs besides.
+        """
+        products = self._layers["n_rows"] * self._layers["n_vectors"]
+        operations = 2 * lanes_of(self._dtype) * int(products.sum())
+        return n_steps * (operations + OPERATIONS_OF_STEP)
 
     def _run(self, run, n_parts, operations, stop):
         """Run the kernels; where a part takes long, Ctrl-C stops them."""
@@ -200,23 +216,10 @@ class CPUEngine:
         return outline.address_of(kernel, self._dtype), kind, self._quantile
 
     def _compile(self):
-        """Compile what the network needs, or load it, and tell the layers where it is.
-
-        Not before the first call: whoever stops a first fit stops it here.
-        """
-        if self._ready:
-            return
-        outline.ready(self._dtype)
-        for kernels, needs in (
-            (pooling.KERNELS, "pooling"),
-            ([dropout.drop_step], "dropout"),
-            ([dropout.draw_masks, dropout.mask_rows], "recurrent_dropout"),
-        ):
-            need = self._layers[needs] > 0
-            for kernel in kernels if need.any() else ():
-                address = outline.address_of(kernel, self._dtype)
-                self._layers[kernel.kernel.__name__][need] = address
-        self._ready = True
+        """Make kernels ready, in the first call: whoever stops a first fit stops it."""
+        if not self._ready:
+            _make_ready(self._layers, self._dtype)
+            self._ready = True
 
     def _prepare(self, parameters, sequences, rows, way_back):
         """Pack the parameters; return what each kernel call begins with, a function.
@@ -264,10 +267,10 @@ class CPUEngine:
         The first shard has the most steps.
         """
         n, sizes = min(len(lengths), SHARD), self._sizes[way_back]
-        steps = int(lengths[:n].sum())
         if not way_back:
-            steps = n * min(int(lengths[0]), self._steps_of_piece(lengths))
+            steps = int(np.minimum(lengths[:n], self._steps_of_piece(lengths)).sum())
             return layout.workspace_size(sizes, n, steps, n)
+        steps = int(lengths[:n].sum())
         n_pieces = -(-int(lengths[0]) // self._bptt_length)
         if n_pieces == 1:
             return layout.workspace_size(sizes, steps, steps, n)
@@ -372,11 +375,18 @@ class CPUStream:
         n_kept = n_series * int(n_rows)
         self._work = _zeros(n_kept + n_scratch, packed.dtype)
         self._n_steps = np.zeros(n_series, np.int64)
+        self._layers = layers
         self._weights = layers.view(np.int64), sizes, network.n_recurrent, packed
         one_step_each = np.arange(SHARD), np.ones(SHARD, np.int64)
         stop = np.zeros(1, np.int64)
         self._rest = *one_step_each, n_kept, self._n_steps, self._work, offset, stop
         self.reset(slice(None))
+
+    def __setstate__(self, state):
+        self.__dict__ = state
+        table, *others, packed = self._weights
+        _make_ready(self._layers, packed.dtype)  # in this process
+        self._weights = self._layers.view(table.dtype), *others, packed
 
     def step(self, x):
         """Take a step.
@@ -418,6 +428,19 @@ class CPUStream:
     def _kept(self, start, row):
         stop = start + self._n_series * row
         return self._work[start:stop].reshape(self._n_series, row)
+
+
+def _make_ready(layers, dtype):
+    """Compile what a network needs, or load it, and tell its layers where it is."""
+    outline.ready(dtype)
+    for kernels, needs in (
+        (pooling.KERNELS, "pooling"),
+        ([dropout.drop_step], "dropout"),
+        ([dropout.draw_masks, dropout.mask_rows], "recurrent_dropout"),
+    ):
+        need = layers[needs] > 0
+        for kernel in kernels if need.any() else ():
+            layers[kernel.kernel.__name__][need] = outline.address_of(kernel, dtype)
 
 
 def _zeros(shape, dtype):

@@ -8,6 +8,8 @@ import numpy as np
 from sklstm.engines import cores
 from sklstm.kernels.waiting import wait_for
 
+ANY = -1  # what some threads keep off and others do not
+
 
 class Crew:
     """Threads that wait for work, beside the one that asks for it.
@@ -30,7 +32,7 @@ class Crew:
     def __init__(self, n_threads):
         self._n_threads = n_threads
         self._calls, self._ids = [], []  # of the threads started so far
-        self._core = None  # which they keep off, if any
+        self._core = None  # which they keep off; None where they need not
         # How often each thread has been given work, and how often it has ended it.
         self._posted = np.zeros(n_threads + 1, np.int64)
         self._ended = np.zeros(n_threads + 1, np.int64)
@@ -137,7 +139,7 @@ class Crew:
             thread.start()
             self._calls.append(calls)  # not before it has started
             self._ids.append(thread.native_id)
-            self._core = None
+            self._core = ANY  # until it is told
         except BaseException:
             if calls not in self._calls:
                 calls.put(None)  # for a thread that has started all the same

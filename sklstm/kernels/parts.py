@@ -344,7 +344,10 @@ def predict_part(version):
             starts_all, lengths_all, n = _shard_from(first, starts, lengths)
             n_steps = lengths_all[0]
             most = n_steps if n_steps < piece else piece
-            place_regions(n_layers, pointer(sizes), n, n * most, n, places, 0)
+            n_rows = 0
+            for b in range(n):
+                n_rows += lengths_all[b] if lengths_all[b] < most else most
+            place_regions(n_layers, pointer(sizes), n, n_rows, n, places, 0)
             for t0 in range(0, n_steps, most):
                 n_now, _ = _take_steps(
                     starts_all, lengths_all, n, t0, most, starts_now, lengths_now, rows
