@@ -30,7 +30,7 @@ from benchmarks import (
 )
 from benchmarks.limit import gigabytes_per_second
 from benchmarks.picture import draw, draw_roofline
-from benchmarks.side_by_side import Skipped
+from benchmarks.side_by_side import WHOLES, Skipped
 
 MODULES = {
     "training_step": training_step,
@@ -74,7 +74,7 @@ def means(rows):
     """Return a line for the limit of threads, and each geometric mean of ratios."""
     groups = {}
     for row in rows:
-        if row.peer:
+        if row.peer and row.peer not in WHOLES:
             groups.setdefault((row.what, row.peer, row.n_threads), []).append(row.ratio)
     limits = {}
     for row in rows:

@@ -2,12 +2,14 @@
 
 import matplotlib.pyplot as plt
 
+from benchmarks.side_by_side import WHOLES
+
 
 def draw(rows, path):
     """Write a PNG: a bar for each ratio, grouped by what was measured."""
     rows = [row for row in rows if row.peer and row.unit == "s"]
     rows = [row for row in rows if row.what not in ("growth", "ragged", "start-up")]
-    own = ("sklstm, 1 thread", "whole fit")
+    own = ("sklstm, 1 thread", *WHOLES)
     rows = [row for row in rows if row.peer not in own]
     if not rows:
         return

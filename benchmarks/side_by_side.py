@@ -15,6 +15,9 @@ REST = 0.1
 # slept, and what they work in, take some calls of a millisecond to be back in place.
 WARM_UP = 0.01
 
+# What takes the place of a peer where a part is beside the whole of sklstm.
+WHOLES = ("whole fit", "whole step")
+
 
 class Skipped(Exception):
     """What is to be measured next cannot be, here."""

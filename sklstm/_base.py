@@ -29,6 +29,7 @@ from sklstm._memory import (
     refuse_too_large,
     refuse_too_long,
     refuse_too_long_to_predict,
+    refuse_too_much_to_train_on,
 )
 from sklstm._network import Network
 from sklstm._scaling import offset_and_scale
@@ -295,8 +296,14 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
 
     def _as_seen(self, training, held_out):
         """Return samples as the network is to see them, and dropout to tell them."""
-        scaled = self._scaled(training.sequences)
         dropout = self.dropout > 0 or self.recurrent_dropout > 0
+        refuse_too_much_to_train_on(
+            training.sequences,
+            self._parameters.itemsize,
+            self.X_scale_ is not None,
+            dropout,
+        )
+        scaled = self._scaled(training.sequences)
         identities = fingerprints(scaled) if dropout else None
         if held_out is not None and held_out.sequences is training.sequences:
             held_out = replace(held_out, sequences=scaled)

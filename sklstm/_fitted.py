@@ -1,6 +1,7 @@
 """What a fitted estimator does: it predicts, transforms, streams and is kept."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 from sklearn.base import (
@@ -11,7 +12,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._memory import refuse_too_long_to_predict, refuse_too_many
-from sklstm._scaling import standardise
+from sklstm._scaling import standardise, standardise_in_blocks
 from sklstm._settings import is_whole_number, threads_of
 from sklstm._targets import check_weights, refuse_nonfinite_outputs
 from sklstm._training import LARGE
@@ -73,12 +74,7 @@ class FittedLSTM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             If X cannot be used, or does not match that of `fit`, or if what comes of it
             is not finite; the message says why.
         """
-        fitted = self._fitted()
-        sequences = fitted._network_input(X)
-        with fitted._engine() as engine:
-            refuse_too_long_to_predict(engine, sequences.lengths)
-            states = engine.transform(fitted._parameters, sequences)
-        return refuse_nonfinite_outputs(states).astype(np.float64)
+        return self._fitted()._run("transform", X).astype(np.float64)
 
     def stream(self, n_series=1):
         """Predict step by step: return an object that takes the steps as they come.
@@ -179,16 +175,27 @@ class FittedLSTM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         return twin
 
     def _raw_outputs(self, X):
-        sequences = self._network_input(X)
+        return self._run("predict", X)
+
+    def _run(self, method, X):
+        """Return what a method of the engine makes of X."""
+        dtype = self._parameters.dtype
+        given = None if self.X_scale_ is not None else dtype
+        sequences = self._sequences(X, reset=False, dtype=given)
         with self._engine() as engine:
             refuse_too_long_to_predict(engine, sequences.lengths)
-            raw = engine.predict(self._parameters, sequences)
-        return refuse_nonfinite_outputs(raw)
-
-    def _network_input(self, X):
-        """Return sequences to predict for, as the network is to see them."""
-        dtype = self._parameters.dtype if self.X_scale_ is None else None
-        return self._scaled(self._sequences(X, reset=False, dtype=dtype))
+            run = partial(getattr(engine, method), self._parameters)
+            if self.X_scale_ is None:
+                return refuse_nonfinite_outputs(run(sequences))
+            scaling = self.X_offset_, self.X_scale_
+            parts = [
+                (samples, run(part))
+                for samples, part in standardise_in_blocks(sequences, *scaling, dtype)
+            ]
+        outputs = np.empty((len(sequences), parts[0][1].shape[1]), dtype)
+        for samples, output in parts:
+            outputs[samples] = output
+        return refuse_nonfinite_outputs(outputs)
 
     def _sequences(self, X, reset, dtype):
         return validate_sequences(

@@ -42,15 +42,35 @@ def refuse_too_long(engine, lengths, batch_size):
         )
 
 
+def refuse_too_much_to_train_on(sequences, itemsize, standardize, dropout):
+    """Refuse steps of which training makes copies that do not fit.
+
+    Standardised ones, if `standardize`, and some columns of eight bytes each for what
+    tells sequences apart, if there is `dropout`.
+    """
+    n_rows, n_channels = sequences.values.shape
+    needed = n_rows * (n_channels * itemsize * standardize + 40 * dropout)
+    available = _memory()
+    if needed > available:
+        raise ValueError(
+            f"To make the {n_rows:,} steps of X ready for training takes "
+            f"{_gib(needed)}, but this machine has {_gib(available)} of memory: call "
+            "partial_fit with parts of X."
+        )
+
+
 def refuse_too_long_to_predict(engine, lengths):
     """Refuse sequences for which prediction does not fit."""
     needed = engine.bytes_of_prediction(lengths)
     available = _memory()
     if needed > available:
+        remedy = "lower n_jobs, or fit with smaller hidden_layer_sizes"
+        if engine.bytes_of_prediction(2 * lengths) > needed:
+            remedy += " or with bidirectional=False, where more steps take no more"
         raise ValueError(
             f"Predictions for sequences of up to {lengths.max():,} steps take "
-            f"{_gib(needed)}, but this machine has {_gib(available)} of memory: lower "
-            "n_jobs, or fit with bidirectional=False, where more steps take no more."
+            f"{_gib(needed)}, but this machine has {_gib(available)} of memory: "
+            f"{remedy}."
         )
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from sklstm._sequences import refuse_far_off
+from sklstm._sequences import Sequences, refuse_far_off
 
 CHUNK = 2**16  # steps at a time, so that copies in float64 take little memory
 BUFFER = 2**14  # values in float64 at a time, for them to stay in a processor's cache
+BLOCK = 2**20  # values that are there in both forms at a time, in a prediction
 
 
 def offset_and_scale(samples):
@@ -53,7 +54,44 @@ def standardise(sequences, offset, scale, dtype):
     ValueError
         Where a value then does not fit into `dtype`.
     """
-    given = sequences.values
+    values = _standardised(sequences, 0, len(sequences.values), offset, scale, dtype)
+    return sequences.over(values)
+
+
+def standardise_in_blocks(sequences, offset, scale, dtype):
+    """Yield some of the samples and their standardised sequences, until all have been.
+
+    Sequences that overlap are cut out of the same block, so that there is hardly more
+    than BLOCK values, or one sequence, at a time.
+
+    Yields
+    ------
+    samples : array of int, or the slice of all
+    sequences : Sequences
+
+    Raises
+    ------
+    ValueError
+        As `standardise` does.
+    """
+    if sequences.values.size <= BLOCK:
+        yield slice(None), standardise(sequences, offset, scale, dtype)
+        return
+    starts, ends = sequences.starts, sequences.starts + sequences.lengths
+    order = np.argsort(starts, kind="stable")
+    most = max(1, BLOCK // sequences.n_channels)
+    # Each has its block by where it begins.
+    _, firsts = np.unique(starts[order] // most, return_index=True)
+    for samples in np.split(order, firsts[1:]):
+        first, last = starts[samples[0]], ends[samples].max()
+        values = _standardised(sequences, first, last, offset, scale, dtype)
+        part = Sequences(values, starts[samples] - first, sequences.lengths[samples])
+        yield samples, part
+
+
+def _standardised(sequences, first, last, offset, scale, dtype):
+    """Return the rows from `first` to before `last`, standardised."""
+    given = sequences.values[first:last]
     values = np.empty(given.shape, dtype)
     n = max(1, BUFFER // given.shape[1])
     buffer = np.empty((min(n, len(given)), given.shape[1]))
@@ -62,9 +100,8 @@ def standardise(sequences, offset, scale, dtype):
             steps = given[start : start + n]
             scaled = np.divide(steps, scale, out=buffer[: len(steps)])
             values[start : start + n] = np.subtract(scaled, offset / scale, out=scaled)
-    standardised = sequences.over(values)
-    refuse_far_off(standardised, given, offset, scale)
-    return standardised
+    refuse_far_off(values, sequences, first, offset, scale)
+    return values
 
 
 def _chunks(samples):

@@ -201,24 +201,28 @@ def refuse_nonfinite(sequences, parts):
     raise_nonfinite(parts[sample][step, channel], place, sequences.values.dtype)
 
 
-def refuse_far_off(sequences, given, offset, scale):
-    """Refuse `given` values that do not fit into those of `sequences` once scaled."""
-    where = first_nonfinite(sequences.values)
+def refuse_far_off(values, sequences, first, offset, scale):
+    """Refuse those of `sequences`, from row `first` on, that are too large scaled.
+
+    `values` are these in their dtype.
+    """
+    where = first_nonfinite(values)
     if where is None:
         return
     row, channel = where
+    row += first
     ends = sequences.starts + sequences.lengths
     if sequences.series is None:
         sample = np.argmax((sequences.starts <= row) & (row < ends))
         place = f"sample {sample}, step {row - sequences.starts[sample]}"
     else:  # a sample ends with its own row
         place = f"row {np.argmax(ends == row + 1)}"
-    remedy = " or use dtype='float64'" if sequences.values.dtype == np.float32 else ""
+    remedy = " or use dtype='float64'" if values.dtype == np.float32 else ""
     raise ValueError(
-        f"{given[where]!s} in {place}, channel {channel} of X is "
+        f"{sequences.values[row, channel]!s} in {place}, channel {channel} of X is "
         f"too far off what training had there, {offset[channel]} with a standard "
         f"deviation of {scale[channel]}: scaled by these it does not fit into "
-        f"{sequences.values.dtype}. Check X{remedy}"
+        f"{values.dtype}. Check X{remedy}"
     )
 
 

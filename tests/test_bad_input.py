@@ -1376,6 +1376,7 @@ def test_network_is_measured_by_the_memory_of_the_machine(monkeypatch):
     n_parameters = 4 * 4 * (3 + 1 + 4) + 4 + 1  # the layer of 4 units, and the output
     for n_bytes, dtype in ((4, "float32"), (8, "float64")):
         model = LSTMRegressor(**SMALL, dtype=dtype)
+        model.set_params(standardize=False, recurrent_dropout=0.0)  # no copies of X
         needed = 4 * n_bytes * n_parameters
         # It is enough for the parameters, but for nothing else.
         monkeypatch.setattr("sklstm._memory._memory", lambda n=needed: n)
@@ -1424,6 +1425,35 @@ def test_prediction_is_measured_by_the_memory_of_the_machine(method, monkeypatch
         ValueError, match=r"Predictions for .* 50,000 steps take .*n_jobs"
     ):
         getattr(model, method)(np.zeros((2, 50_000, 3)))
+
+
+def test_prediction_that_more_steps_do_not_take_more_for_is_not_told_so(monkeypatch):
+    """As of one layer, whose steps nobody keeps."""
+    X, y = make_cube(), make_y(LSTMRegressor)
+    for parameters, told in ((STACKED, True), ({"bidirectional": True}, False)):
+        model = LSTMRegressor(**SMALL | parameters).fit(X, y)
+        with monkeypatch.context() as patch:
+            patch.setattr("sklstm._memory._memory", lambda: 10)
+            with pytest.raises(ValueError, match="Predictions for") as caught:
+                model.predict(X)
+        assert ("bidirectional=False" in str(caught.value)) == told
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_copies_of_the_data_are_measured_by_the_memory_of_the_machine(
+    method, monkeypatch
+):
+    X, y = np.zeros((2, 20_000, 3)), [0.0, 1.0]
+    monkeypatch.setattr("sklstm._memory._memory", lambda: 10**6)
+    plain = {"standardize": False, "recurrent_dropout": 0.0}
+    model = LSTMRegressor(**SMALL | {"bptt_length": 100, "batch_size": 2})
+    getattr(model.set_params(**plain), method)(X, y)
+    for name, value in (("standardize", True), ("recurrent_dropout", 0.1)):
+        scales = LSTMRegressor(**model.get_params() | {name: value})
+        needed = 40_000 * (12 if name == "standardize" else 40)
+        monkeypatch.setattr("sklstm._memory._memory", lambda n=needed: n - 1)
+        with pytest.raises(ValueError, match=r"40,000 steps of X .* partial_fit"):
+            getattr(scales, method)(X, y)
 
 
 def test_prediction_for_validation_data_is_measured_before_training(monkeypatch):

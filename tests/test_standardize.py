@@ -1,5 +1,7 @@
 """The network sees channels of mean 0 and standard deviation 1."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -245,3 +247,50 @@ def test_stream_refuses_a_step_too_far_off():
     found = r"x\[0, 1\] = 1e\+38 is not a finite float32 once standardised: series 0"
     with pytest.raises(ValueError, match=found):
         stream.predict([0.0, 1e38])
+
+
+RAGGED, _ = make_ragged()
+ROWS = np.concatenate(RAGGED)
+FORMS = {  # X, and what else is set
+    "3-D": (ROWS[:60].reshape(20, 3, 2), {}),
+    "ragged": (RAGGED, {}),
+    "windows": (ROWS, {"window": 4}),
+    "windows of series that take turns": (
+        np.column_stack([ROWS, np.arange(len(ROWS)) * 7 % 3]),
+        {"window": 4, "group_column": -1},
+    ),
+}
+
+
+@pytest.mark.parametrize("method", ["predict", "transform"])
+@pytest.mark.parametrize("block", [1, 10, 2 * len(ROWS) - 1])
+@pytest.mark.parametrize("form", FORMS)
+def test_block_of_steps_at_a_time_gives_the_same_bits(form, block, method, monkeypatch):
+    X, parameters = FORMS[form]
+    model = LSTMRegressor(**SMALL, **parameters).fit(X, np.arange(float(len(X))))
+    ref = getattr(model, method)(X)
+    assert len(np.unique(ref)) > 1
+    monkeypatch.setattr(_scaling, "BLOCK", block)
+    assert_array_equal(getattr(model, method)(X), ref)
+
+
+def test_value_too_far_off_is_refused_by_its_place_in_any_block(monkeypatch):
+    monkeypatch.setattr(_scaling, "BLOCK", 10)
+    test_value_too_far_off_is_refused_by_its_place()
+    test_value_too_far_off_in_a_table_of_steps_is_refused_by_its_row(None)
+    test_value_too_far_off_in_a_table_of_steps_is_refused_by_its_row(0)
+
+
+@pytest.mark.parametrize("shape", [(20_000, 10, 8), (20, 10_000, 8)])
+def test_prediction_makes_no_copy_of_all_steps(shape, monkeypatch):
+    monkeypatch.setattr(_scaling, "BLOCK", 2**14)
+    X = np.random.default_rng(0).normal(size=shape)
+    model = LSTMRegressor(**SMALL).fit(X[:8, :5], np.arange(8.0))
+    model.predict(X[:8, :5])
+    tracemalloc.start()
+    try:
+        model.predict(X)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < X.nbytes / 3  # a copy in float32 would be half

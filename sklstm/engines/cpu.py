@@ -299,9 +299,10 @@ class CPUEngine:
         n_threads = min(self._n_threads, n_parts)
         longest = -np.sort(-lengths)[: min(SHARD, batch_size)]
         values = n_threads * self._workspace_size(longest, way_back=True)
-        # Parameters, packed ones, their gradients, and what optimizers keep.
+        # Parameters, packed ones, their gradients, and what optimizers keep; the last
+        # two twice, for training to go back to.
         values += n_parts * self._gradient_size + len(self._packed)
-        values += 4 * self._network.n_parameters
+        values += 8 * self._network.n_parameters
         return values * self._dtype.itemsize
 
     def bytes_of_prediction(self, lengths):
