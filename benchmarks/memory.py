@@ -30,7 +30,7 @@ CASES = [  # method, samples, steps, channels, hidden, batch size, what else is 
     ("predict", 32, 20000, 8, (64, 64), 32, {}),
     ("predict", 256, 4000, 8, 64, 64, {"standardize": True}),
 ]
-BESIDE_PYTORCH = [*CASES[:4], *CASES[9:12]]
+BESIDE_PYTORCH = [*CASES[:4], *CASES[10:13]]
 FORMS = ("3-D", "ragged", "window")  # of X, of a fit on many sequences
 N_MANY, N_EPOCHS = 200_000, 20
 SHARD = 16
