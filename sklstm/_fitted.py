@@ -179,9 +179,7 @@ class FittedLSTM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def _run(self, method, X):
         """Return what a method of the engine makes of X."""
-        dtype = self._parameters.dtype
-        given = None if self.X_scale_ is not None else dtype
-        sequences = self._sequences(X, reset=False, dtype=given)
+        sequences, dtype = self._given(X), self._parameters.dtype
         with self._engine() as engine:
             refuse_too_long_to_predict(engine, sequences.lengths)
             run = partial(getattr(engine, method), self._parameters)
@@ -196,6 +194,11 @@ class FittedLSTM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         for samples, output in parts:
             outputs[samples] = output
         return refuse_nonfinite_outputs(outputs)
+
+    def _given(self, X):
+        """Return sequences to predict for, before they are scaled."""
+        dtype = self._parameters.dtype if self.X_scale_ is None else None
+        return self._sequences(X, reset=False, dtype=dtype)
 
     def _sequences(self, X, reset, dtype):
         return validate_sequences(

@@ -90,7 +90,7 @@ def fingerprint(data):
 
 def check_outputs(model, X):
     """Check that what comes of X is finite and of the right shape."""
-    n_samples = len(model._network_input(X))
+    n_samples = len(model._given(X))
     states, predictions = model.transform(X), model.predict(X)
     assert states.shape == (n_samples, model._n_features_out)
     assert np.isfinite(states).all()
