@@ -5,7 +5,7 @@ import ctypes
 import os
 
 try:
-    current = ctypes.CDLL(None).sched_getcpu
+    current = ctypes.PyDLL(None).sched_getcpu
 except (AttributeError, OSError, TypeError):  # another system
 
     def current():
