@@ -53,10 +53,13 @@ def draw_roofline(rows, bandwidth, path):
         return
     limit = sorted(row.limit for row in rows)[len(rows) // 2]
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    ends = [2, limit / bandwidth, 300]
-    axes.plot(ends, [2 * bandwidth, limit, limit], color="black", linewidth=1)
+    ridge = limit / bandwidth
+    ends = [ridge / 3, ridge, 300]
+    axes.plot(ends, [limit / 3, limit, limit], color="black", linewidth=1)
     axes.text(40, limit * 1.04, f"multiply-adds: {limit:.0f} GFLOP/s", fontsize=8)
-    axes.text(ends[1] * 0.8, ends[1] * 0.7 * bandwidth, f"memory: {bandwidth:.0f} GB/s")
+    axes.text(
+        ridge / 2, limit / 2.2, f"memory: {bandwidth:.0f} GB/s", fontsize=8, va="top"
+    )
     for row in rows:
         intensity = row.operations / row.traffic
         (points,) = axes.plot(intensity, row.gflops, "o", label=row.case)
