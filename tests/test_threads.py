@@ -71,10 +71,13 @@ def test_kernels_run_on_as_many_threads_as_joblib_says(n_jobs, monkeypatch):
     assert len(set(threads)) == n_jobs
 
 
-@pytest.mark.skipif(
+on_cores_of_their_own = pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
     reason="needs two cores, and Linux to say which they are",
 )
+
+
+@on_cores_of_their_own
 @pytest.mark.parametrize("waits", [False, True])
 def test_threads_keep_off_the_core_of_a_caller_that_works(waits, monkeypatch):
     allowed = os.sched_getaffinity(0)
@@ -102,6 +105,26 @@ def test_threads_keep_off_the_core_of_a_caller_that_works(waits, monkeypatch):
                 found.clear()
                 threads.run(look, 2, np.zeros(1, np.int64))
                 assert [*found.values()] == [allowed, allowed]
+    finally:
+        threads.dismiss()
+
+
+@on_cores_of_their_own
+def test_threads_that_start_later_keep_off_the_core_too(monkeypatch):
+    allowed = os.sched_getaffinity(0)
+    monkeypatch.setattr(cores, "current", lambda: min(allowed))
+    threads = crew.Crew(3)
+    try:
+        for n in (2, 3):
+            together, found = threading.Barrier(n, timeout=TIMEOUT), {}
+
+            def look(item, worker, together=together, found=found):
+                found[worker] = os.sched_getaffinity(0)
+                together.wait()
+
+            threads.run(look, n)
+            expected = [allowed] + (n - 1) * [allowed - {min(allowed)}]
+            assert [found[worker] for worker in range(n)] == expected
     finally:
         threads.dismiss()
 
