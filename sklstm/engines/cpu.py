@@ -91,6 +91,9 @@ class CPUEngine:
             )
             for way_back in (True, False)
         }
+        # Those of the products, whose vectors are whole, and what a step costs besides.
+        products = int((self._layers["n_rows"] * self._layers["n_vectors"]).sum())
+        self._operations_of_step = 2 * lanes_of(dtype) * products + OPERATIONS_OF_STEP
         # What kernels take: the numbers that the records are made of.
         self._table = self._layers.view(np.int64)
         self._packed = _zeros(packed_size, dtype)
@@ -196,13 +199,8 @@ class CPUEngine:
         self._run(run, n_parts, self._operations(n_steps), stop)
 
     def _operations(self, n_steps):
-        """Return how many operations a prediction takes; training takes three times.
-
-        Those of the products, whose vectors are whole, and what a step costs besides.
-        """
-        products = self._layers["n_rows"] * self._layers["n_vectors"]
-        operations = 2 * lanes_of(self._dtype) * int(products.sum())
-        return n_steps * (operations + OPERATIONS_OF_STEP)
+        """Return how many operations a prediction takes; training takes three times."""
+        return n_steps * self._operations_of_step
 
     def _run(self, run, n_parts, operations, stop):
         """Run the kernels; where a part takes long, Ctrl-C stops them."""
