@@ -150,8 +150,10 @@ class CPUEngine:
         targets, weights = _read_only(targets), _read_only(weights)
         dropout_keys = _read_only(dropout_keys)
         totals = np.empty(n_parts)
-        arguments, stop = self._prepare(parameters, sequences, rows, way_back=True)
-        truncated = sequences.lengths[rows].max() > self._bptt_length
+        arguments, lengths, stop = self._prepare(
+            parameters, sequences, rows, way_back=True
+        )
+        truncated = lengths[0] > self._bptt_length
 
         def run(part, worker):
             data = arguments(part, n_parts, worker)
@@ -165,7 +167,7 @@ class CPUEngine:
             else:
                 gradient_of_part(*data, *given, *out)
 
-        n_steps = int(sequences.lengths[rows].sum())
+        n_steps = int(lengths.sum())
         self._run(run, n_parts, 3 * self._operations(n_steps), stop)
         gradient = np.empty_like(parameters)
         add_gradients(self._table, self._gradients[:n_parts], gradient)
@@ -191,7 +193,7 @@ class CPUEngine:
         n_parts = max(min(8 * self._n_threads, worth_it), n_steps // STEPS_IN_PART)
         n_parts = min(n_parts, _n_shards(sequences))
         rows = np.arange(len(sequences))
-        arguments, stop = self._prepare(parameters, sequences, rows, way_back=False)
+        arguments, _, stop = self._prepare(parameters, sequences, rows, way_back=False)
 
         def run(part, worker):
             predict_part(*arguments(part, n_parts, worker), piece, head, output)
@@ -222,9 +224,8 @@ class CPUEngine:
     def _prepare(self, parameters, sequences, rows, way_back):
         """Pack the parameters; return what each kernel call begins with, a function.
 
-        And what stops the kernels, once it is not 0.
-
-        The samples `rows` are sorted, longest first.
+        And the lengths of the samples `rows`, which are sorted, longest first; and what
+        stops the kernels, once it is not 0.
         """
         if sequences.n_channels != self._network.n_channels:
             raise ValueError(
@@ -257,7 +258,7 @@ class CPUEngine:
             scratch = self._scratch(worker, size, longest)
             return *data, part, n_parts, *scratch, stop
 
-        return arguments, stop
+        return arguments, lengths, stop
 
     def _workspace_size(self, lengths, way_back):
         """Return the values of the workspace of a thread; `lengths` fall.
