@@ -19,8 +19,8 @@ class Crew:
     for a while (`wait_for`, outside the interpreter's lock) whether there is news.
 
     Nor is it for the system to choose their cores. Where there are two, Linux woke a
-    thread up on the core of the caller, to wait until that had done all by itself: half
-    a millisecond of work for each took 1.3 ms after a rest, and not 0.8.
+    thread up on the core of the caller, to wait until that had done all by itself: 0.6
+    ms of work for each took 1.3 ms after a rest, and not 0.8.
 
     Parameters
     ----------
