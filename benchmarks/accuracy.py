@@ -1,13 +1,14 @@
 """Test accuracy on real data beside ``torch.nn.LSTM`` under the same protocol.
 
-    python -m benchmarks.accuracy [--seeds N] [--sets NAME ...]
+    python -m benchmarks.accuracy [--defaults] [--seeds N] [--sets NAME ...]
 
 Both sides are one layer of 64 and a linear output on the last state, trained by Adam
 (learning rate 0.001) on minibatches of 32 for about 3,000 updates, without clipping or
 early stopping, in one thread. Both stand in one pipeline, behind the same scaling of
 channels. What differs: first weights are drawn as each side does by default; for two
 classes sklstm has one logistic output, PyTorch two softmax outputs; and sklstm has one
-bias where PyTorch has two, which Adam moves twice as fast.
+bias where PyTorch has two, which Adam moves twice as fast. With `--defaults` sklstm is
+``LSTMClassifier()`` instead, with nothing set.
 
 A set passes if sklstm's mean is at least PyTorch's less twice the standard error of
 the difference. Sides take turns; seconds are the processor's, medians of a fit.
@@ -39,19 +40,24 @@ HEADER = (
 )
 
 
-def sides(n_samples):
-    """Return the two classifiers, which train for `N_UPDATES` on `n_samples`."""
+def sides(n_samples, defaults):
+    """Return the two classifiers, of which PyTorch's trains for `N_UPDATES`.
+
+    sklstm does as well, unless it is at its `defaults`.
+    """
     updates_per_epoch = -(-n_samples // BATCH_SIZE)
     n_epochs = round(N_UPDATES / updates_per_epoch)
     common = {"batch_size": BATCH_SIZE, "max_iter": n_epochs}
-    ours = LSTMClassifier(
-        (64,),
-        max_grad_norm=None,
-        tol=0,
-        n_iter_no_change=n_epochs,
-        **PLAIN,
-        **common,
-    )
+    ours = LSTMClassifier()
+    if not defaults:
+        ours.set_params(
+            hidden_layer_sizes=(64,),
+            max_grad_norm=None,
+            tol=0,
+            n_iter_no_change=n_epochs,
+            **PLAIN,
+            **common,
+        )
     return ours, TorchClassifier(64, **common)
 
 
@@ -66,9 +72,9 @@ def measure(classifier, data, seed):
     return model.score(X_test, y_test), seconds
 
 
-def compare(data, n_seeds):
+def compare(data, n_seeds, defaults):
     """Return accuracies and seconds (n_sides, n_seeds)."""
-    pair = sides(len(data[0]))
+    pair = sides(len(data[0]), defaults)
     results = np.empty((2, 2, n_seeds))
     for seed in range(n_seeds):
         for side in (0, 1) if seed % 2 == 0 else (1, 0):
@@ -94,6 +100,7 @@ def line(name, accuracies, seconds):
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--defaults", action="store_true")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     arguments = parser.parse_args()
@@ -104,7 +111,8 @@ def main():
     LSTMClassifier(64, max_iter=1).fit(np.zeros((2, 2, 1)), [0, 1])  # compiles
     print(HEADER, flush=True)
     for name in arguments.sets:
-        results = compare(load_sequences(name), arguments.seeds)
+        data = load_sequences(name)
+        results = compare(data, arguments.seeds, arguments.defaults)
         print(line(name, *results), flush=True)
 
 

@@ -1,6 +1,6 @@
 """Remaining life of turbofan engines (C-MAPSS FD001) beside ``torch.nn.LSTM``.
 
-    python -m benchmarks.turbofan [--seeds N]
+    python -m benchmarks.turbofan [--defaults] [--seeds N]
 
 A row is a flight of an engine. From windows of 30 rows, shorter at the start of an
 engine, both sides predict how many flights are left, at most 125. Both are one layer
@@ -9,7 +9,8 @@ minibatches of 200 for 7 epochs, without clipping or early stopping, in one thre
 24 columns and the target are standardised. (Where 20 of the training engines were held
 out, PyTorch was best on them after 7 epochs, sklstm after 4; both overfit later.)
 sklstm reads windows from the table; PyTorch is given them cut out, padded at their
-ends and read before any padding.
+ends and read before any padding. With `--defaults` sklstm is ``LSTMRegressor()``
+instead, with nothing set but where its windows are.
 
 The score is the root mean squared error at the last row of each of 100 test engines,
 whose true life is capped at 125 like that of training ("capped"), or is not ("full").
@@ -76,18 +77,18 @@ def windows(X):
     ]
 
 
-def pipelines(X):
+def pipelines(X, defaults):
     """Return the two models."""
-    ours = LSTMRegressor(
-        (64,),
-        window=WINDOW,
-        group_column="engine",
-        max_grad_norm=None,
-        tol=0,
-        n_iter_no_change=COMMON["max_iter"],
-        **PLAIN,
-        **COMMON,
-    )
+    ours = LSTMRegressor(window=WINDOW, group_column="engine")
+    if not defaults:
+        ours.set_params(
+            hidden_layer_sizes=(64,),
+            max_grad_norm=None,
+            tol=0,
+            n_iter_no_change=COMMON["max_iter"],
+            **PLAIN,
+            **COMMON,
+        )
     cut = FunctionTransformer(windows)
     return (
         make_pipeline(scaler(X), ours),
@@ -122,15 +123,17 @@ def report(name, ours, peer):
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--defaults", action="store_true")
     parser.add_argument("--seeds", type=int, default=10)
-    n_seeds = parser.parse_args().seeds
+    arguments = parser.parse_args()
+    n_seeds = arguments.seeds
     if n_seeds < 2:
         parser.error("a standard error needs at least 2 seeds")
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", ConvergenceWarning)  # all epochs are meant to run
     LSTMRegressor(64, max_iter=1).fit(np.zeros((2, 2, 1)), [0, 1])  # compiles
     data = load_engines()
-    models = pipelines(data[0])
+    models = pipelines(data[0], arguments.defaults)
     results = np.empty((3, 2, n_seeds))
     for seed in range(n_seeds):
         for side in (0, 1) if seed % 2 == 0 else (1, 0):
