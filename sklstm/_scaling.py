@@ -37,6 +37,9 @@ def offset_and_scale(samples):
         return total / total_weight
 
     mean = weighted_mean(lambda values: values)
+    # Again, since a sum of many is rounded by more than a value is, and what is left of
+    # a constant channel would pass for its deviation.
+    mean += weighted_mean(lambda values: values - mean)
     scale = np.sqrt(weighted_mean(lambda values: np.square(values - mean)))
     # What is left of a constant channel is rounding, and so are denormal numbers.
     constant = scale <= 10 * np.finfo(float).eps * np.abs(mean)

@@ -358,6 +358,18 @@ def test_constant_target_is_not_scaled(constant):
     assert reference.relative_error(comp, ref) <= 1e-12
 
 
+@pytest.mark.parametrize("weights", [None, np.linspace(0.1, 1, 5000)])
+def test_constant_targets_are_told_among_many_samples(weights):
+    """The sum of many targets is rounded by more than any of them."""
+    constants = np.array([0.1, 1 / 3, -14.62, 518.67, 1e8 + 0.1, 7e-9])
+    model = make_estimator("regression", max_iter=1)
+    model.fit(np.zeros((5000, 1, 3)), np.tile(constants, (5000, 1)), weights)
+    for weight in model.weights_.values():
+        weight[:] = 0
+    model.weights_["head.bias_1"][:] = 1  # in units of the scale, which is none
+    assert_array_equal(model.predict(np.zeros((1, 1, 3))), [constants + 1])
+
+
 @for_all_dtypes
 @pytest.mark.parametrize("bidirectional", [False, True])
 @for_all_classifications

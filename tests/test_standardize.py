@@ -166,6 +166,18 @@ def test_constant_channel_is_zero_to_the_network():
     assert_array_equal(model.predict(X), expected)
 
 
+@pytest.mark.parametrize("n_steps", [3, 1000, 40_000])
+def test_constant_channel_is_told_among_many_steps(n_steps):
+    """The sum of many steps is rounded by more than any of them."""
+    constants = np.array([0.1, 1 / 3, -14.62, 518.67, 1e8 + 0.1, 7e-9])
+    X = np.tile(constants, (2, n_steps // 2, 1))
+    X[0, 0] = np.nextafter(constants, np.inf)  # which is but rounding as well
+    model = LSTMRegressor(**SMALL | {"max_iter": 1, "batch_size": 2})
+    model.fit(X, [0.0, 1.0], [1.0, 0.3])
+    assert_array_equal(model.X_scale_, np.ones(6))
+    assert_allclose(model.X_offset_, constants, rtol=1e-15)
+
+
 def test_channel_of_denormal_numbers_is_as_good_as_constant():
     X, y = np.full((20, 3, 1), 1e-310), np.arange(20.0)
     X[::2] = 2e-310
