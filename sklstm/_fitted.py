@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._memory import refuse_too_long_to_predict, refuse_too_many
 from sklstm._scaling import standardise, standardise_in_blocks
 from sklstm._settings import is_whole_number, threads_of
+from sklstm._tables import channel_names
 from sklstm._targets import check_weights, refuse_nonfinite_outputs
 from sklstm._training import LARGE
 from sklstm._validation import validate_sequences
@@ -135,8 +136,9 @@ class FittedLSTM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         scaling = None
         if fitted.X_scale_ is not None:
             scaling = fitted.X_offset_.copy(), fitted.X_scale_.copy()
+        names = channel_names(fitted)
         return Stream(
-            steps, fitted._targets, n_series, n_channels, scaling, may_overflow
+            steps, fitted._targets, n_series, n_channels, names, scaling, may_overflow
         )
 
     @property

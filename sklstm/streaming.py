@@ -1,8 +1,10 @@
 """Predictions step by step, as the steps of one or several series come in."""
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.metaestimators import available_if
 
+from sklstm._forms import is_number
 from sklstm._sequences import Sequences
 from sklstm._targets import refuse_nonfinite_outputs
 
@@ -27,8 +29,11 @@ class Stream:
         How many values a step of a series has.
     """
 
-    def __init__(self, steps, targets, n_series, n_channels, scaling, may_overflow):
+    def __init__(
+        self, steps, targets, n_series, n_channels, names, scaling, may_overflow
+    ):
         self._steps, self._targets = steps, targets
+        self._names = names  # of the channels, None where they have none
         self._scale = self._offset = None  # of the channels, in units of the scale
         if scaling is not None:
             offset, self._scale = scaling
@@ -42,7 +47,8 @@ class Stream:
         Parameters
         ----------
         x : array-like of shape (n_series, n_channels)
-            The step; for one series also (n_channels,).
+            The step; for one series also (n_channels,). Names of a DataFrame or Series
+            are compared with those that the channels had in training.
 
         Returns
         -------
@@ -52,7 +58,8 @@ class Stream:
         Raises
         ------
         ValueError
-            If `x` has another shape or is not finite. The step then is not taken.
+            If `x` has another shape or other names, or is not finite. The step then is
+            not taken.
         TypeError
             If `x` does not hold real numbers.
         """
@@ -65,7 +72,8 @@ class Stream:
         Parameters
         ----------
         x : array-like of shape (n_series, n_channels)
-            The step; for one series also (n_channels,).
+            The step; for one series also (n_channels,). Names of a DataFrame or Series
+            are compared with those that the channels had in training.
 
         Returns
         -------
@@ -86,7 +94,8 @@ class Stream:
         Parameters
         ----------
         x : array-like of shape (n_series, n_channels)
-            The step; for one series also (n_channels,).
+            The step; for one series also (n_channels,). Names of a DataFrame or Series
+            are compared with those that the channels had in training.
 
         Returns
         -------
@@ -148,6 +157,8 @@ class Stream:
             kept[...] = new[name]
 
     def _advance(self, x):
+        if self._names is not None and isinstance(x, pd.DataFrame | pd.Series):
+            self._refuse_other_names(x)
         given, x = x, self._as_the_network_sees(x)
         if x.shape != (self.n_series, self.n_channels):
             if self.n_series != 1 or x.shape != (self.n_channels,):
@@ -167,6 +178,15 @@ class Stream:
             )
         return refuse_nonfinite_outputs(raw, "x") if self._may_overflow else raw
 
+    def _refuse_other_names(self, x):
+        found = list(x.columns if isinstance(x, pd.DataFrame) else x.index)
+        named = all(isinstance(name, str) for name in found)
+        if named and found != self._names:
+            raise ValueError(
+                f"x has the columns {found}, expected the channels {self._names}, in "
+                "this order."
+            )
+
     def _as_the_network_sees(self, x):
         x, dtype = _numbers("x", x), self._steps.dtype
         if self._scale is None or x.shape[-1:] != self._scale.shape:
@@ -179,6 +199,13 @@ class Stream:
 def _numbers(name, value):
     """Return real numbers as an array."""
     value = np.asarray(value)
+    if value.dtype == object and all(map(is_number, value.flat)):
+        try:
+            return value.astype(np.float64)
+        except OverflowError as error:
+            raise ValueError(
+                f"{name} holds a number that does not fit into float64."
+            ) from error
     if value.dtype.kind not in "fiub":
         raise TypeError(f"{name} has dtype {value.dtype}: expected real numbers.")
     return value

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
@@ -250,6 +251,65 @@ def test_step_of_another_shape_is_refused(n_series, shape):
     stream = regressor().stream(n_series)
     with pytest.raises(ValueError, match=r"x has shape .* expected"):
         stream.predict(np.zeros(shape))
+
+
+def tables(n=50):
+    """Rows with channels that have names, and the column of their series."""
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 3)), columns=[*"abc"])
+    return table, table.assign(series=np.arange(n) % 2)[["a", "series", "b", "c"]]
+
+
+TINY = {"max_iter": 1, "random_state": 0}
+FITTED_ON_NAMES = {
+    "window": lambda: LSTMRegressor(window=4, **TINY).fit(tables()[0], range(50)),
+    "group_column": lambda: LSTMRegressor(window=4, group_column="series", **TINY).fit(
+        tables()[1], range(50)
+    ),
+    "position": lambda: LSTMRegressor(window=4, group_column=1, **TINY).fit(
+        tables()[1], range(50)
+    ),
+    "frames": lambda: LSTMRegressor(**TINY).fit([tables(9)[0]] * 2, [0, 1]),
+}
+for_all_fitted_on_names = pytest.mark.parametrize("fit", FITTED_ON_NAMES.values())
+
+
+@for_all_fitted_on_names
+@pytest.mark.parametrize("take", [lambda rows: rows[:1], lambda rows: rows.iloc[0]])
+def test_step_of_other_names_is_refused(fit, take):
+    stream, (table, with_series) = fit().stream(), tables()
+    for x in (table[["b", "a", "c"]], with_series):
+        match = r"x has the columns \['.*expected the channels \['a', 'b', 'c'\]"
+        with pytest.raises(ValueError, match=match):
+            stream.predict(take(x))
+    assert not any(array.any() for array in stream.get_state().values())
+
+
+@for_all_fitted_on_names
+def test_step_with_the_names_of_training_is_that_without(fit):
+    table, _ = tables()
+    ref, comp = fit().stream(), fit().stream()
+    expected = ref.predict(table.to_numpy()[0])
+    assert_array_equal(comp.predict(table[:1]), expected)
+    comp.reset()
+    assert_array_equal(comp.predict(table.iloc[0]), expected)
+
+
+def test_names_of_rows_that_are_sequences_are_not_those_of_channels():
+    table, _ = tables()
+    stream = LSTMRegressor(max_iter=1).fit(table, range(50)).stream()
+    assert stream.predict(table["b"][:1]).shape == (1,)
+
+
+@pytest.mark.parametrize("dtype", [object, "Float64", "Int64"])
+def test_step_of_any_real_numbers_is_taken(dtype):
+    estimator, table = windowed(), pd.DataFrame([[1, 2, -3]], columns=[*"abc"])
+    ref = estimator.stream().predict(table)
+    assert_array_equal(estimator.stream().predict(table.astype(dtype)), ref)
+
+
+def test_number_that_no_float_holds_is_refused():
+    with pytest.raises(ValueError, match="x holds a number that does not fit"):
+        regressor().stream().predict([10**400, 0, 0])
 
 
 def test_bidirectional_network_is_refused():
