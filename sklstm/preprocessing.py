@@ -33,12 +33,13 @@ class _Steps:
     """The steps of X in one table, and how the table is cut up again.
 
     `lengths` are those of the sequences, None where X is a table itself; `n_steps` is
-    that of 3-D X, None where X is ragged.
+    that of 3-D X, None where X is ragged; `indexes` are those of DataFrames.
     """
 
     table: object
     lengths: np.ndarray | None = None
     n_steps: int | None = None
+    indexes: list | None = None
 
     def targets(self, y):
         """What the transformer sees of y: one entry per step."""
@@ -62,7 +63,9 @@ class _Steps:
         """What a transformer made of the table, in the form of X."""
         if self.lengths is None:
             return result
-        result = result.toarray() if sparse.issparse(result) else np.asarray(result)
+        as_frames = self.indexes is not None and isinstance(result, pd.DataFrame)
+        if not as_frames:
+            result = result.toarray() if sparse.issparse(result) else np.asarray(result)
         if result.ndim != 2 or len(result) != self.lengths.sum():
             raise ValueError(
                 f"The transformer made an array of shape {result.shape} of"
@@ -70,7 +73,11 @@ class _Steps:
             )
         if self.n_steps is not None:
             return result.reshape(-1, self.n_steps, result.shape[1])
-        return np.split(result, np.cumsum(self.lengths)[:-1])
+        ends = np.cumsum(self.lengths)
+        if as_frames:
+            parts = zip(self.indexes, ends - self.lengths, ends, strict=True)
+            return [result[start:end].set_axis(index) for index, start, end in parts]
+        return np.split(result, ends[:-1])
 
     @contextmanager
     def named_places(self):
@@ -125,7 +132,8 @@ def _steps_of_frames(frames):
         raise ValueError(
             f"sample {np.argmin(lengths)} of X is empty: at least one step is required"
         )
-    return _Steps(pd.concat(frames, ignore_index=True), lengths)
+    indexes = [frame.index for frame in frames]
+    return _Steps(pd.concat(frames, ignore_index=True), lengths, indexes=indexes)
 
 
 def _transformer_has(method):
@@ -302,7 +310,8 @@ class PerStep(
         -------
         array or list of ndarray
             ndarray of shape (n_samples, n_steps, n_channels_out) for 3-D X; a list of
-            ndarrays of shape (n_steps, n_channels_out) for ragged X; what the
+            ndarrays of shape (n_steps, n_channels_out) for ragged X, of DataFrames
+            where X is one of DataFrames and `set_output` is "pandas"; what the
             transformer returns for 2-D X.
 
         Raises
@@ -372,13 +381,13 @@ class PerStep(
 
     @_transformer_has("set_output")
     def set_output(self, *, transform=None):
-        """Set the container that 2-D X is returned in.
+        """Set the container that tables are returned in.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            None leaves the configuration unchanged. 3-D and ragged X come back as
-            arrays in any case.
+            None leaves the configuration unchanged. It is that of 2-D X, and "pandas"
+            that of each of a list of DataFrames; other sequences are arrays.
 
         Returns
         -------

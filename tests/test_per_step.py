@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
@@ -220,14 +221,30 @@ def test_fit_transform_is_that_of_the_transformer(X):
         assert_array_equal(signed_steps, -steps)
 
 
-def test_set_output_holds_for_tables_alone():
+def test_set_output_holds_for_a_table():
     frame = make_frames()[0]
     scaler = PerStep(StandardScaler()).set_output(transform="pandas").fit(frame)
     assert isinstance(scaler.transform(frame), pd.DataFrame)
     assert list(scaler.transform(frame).columns) == ["a", "b", "c"]
-    comp = scaler.transform(make_frames())
-    assert all(type(steps) is np.ndarray for steps in comp)
     assert type(scaler.set_output(transform="default").transform(frame)) is np.ndarray
+
+
+def test_set_output_holds_for_each_of_a_list_of_frames():
+    frames = [frame.set_axis(frame.index + 7) for frame in make_frames()]
+    scaler = StandardScaler().set_output(transform="pandas").fit(pd.concat(frames))
+    comp = PerStep(StandardScaler()).set_output(transform="pandas")
+    for result in (comp.fit_transform(frames), comp.transform(frames)):
+        for part, frame in zip(result, frames, strict=True):
+            assert_frame_equal(part, scaler.transform(frame))
+    arrays = comp.set_output(transform="default").transform(frames)
+    assert all(type(steps) is np.ndarray for steps in arrays)
+
+
+def test_frames_keep_their_names_from_one_transformer_to_the_next():
+    picked = ColumnTransformer([("picked", "passthrough", ["c", "a"])])
+    chain = make_pipeline(PerStep(StandardScaler()), PerStep(picked))
+    comp = chain.set_output(transform="pandas").fit_transform(make_frames())
+    assert list(comp[0].columns) == ["picked__c", "picked__a"]
 
 
 @pytest.mark.parametrize("X", [make_cube(), make_ragged()], ids=["3-D", "ragged"])
