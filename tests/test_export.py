@@ -42,6 +42,14 @@ def test_loaded_weights_are_those_saved(estimator, dtype, tmp_path):
     assert_array_equal(second.transform(X), first.transform(X))
 
 
+def test_file_has_the_name_that_was_given(tmp_path):
+    first, second = fitted(seed=0), fitted(seed=1)
+    save_weights(first, tmp_path / "weights")
+    load_weights(second, tmp_path / "weights")
+    assert [path.name for path in tmp_path.iterdir()] == ["weights"]
+    assert_array_equal(second.predict(data()[0]), first.predict(data()[0]))
+
+
 def test_file_is_read_by_numpy_without_pickle(tmp_path):
     model = fitted()
     save_weights(model, tmp_path / "weights.npz")

@@ -17,7 +17,7 @@ def save_weights(estimator, file):
     estimator : LSTMClassifier or LSTMRegressor
         Fitted.
     file : str, path or binary file object
-        Where to write to. NumPy appends ``.npz`` to a name that does not end so.
+        Where to write to.
 
     Raises
     ------
@@ -45,7 +45,8 @@ def save_weights(estimator, file):
     True
     """
     check_is_fitted(estimator)
-    np.savez(file, **estimator.weights_)
+    with _opened(file, "wb") as target:
+        np.savez(target, **estimator.weights_)
 
 
 def load_weights(estimator, file):
@@ -98,7 +99,7 @@ def load_weights(estimator, file):
 
 def _read(file):
     """Return all arrays in a file, by name."""
-    with _opened(file) as source:
+    with _opened(file, "rb") as source:
         # NumPy and what it unpacks with raise errors of a dozen types of a broken file.
         try:
             archive = np.load(source, allow_pickle=False)
@@ -113,11 +114,11 @@ def _read(file):
 
 
 @contextmanager
-def _opened(file):
-    if hasattr(file, "read"):
+def _opened(file, mode):
+    if hasattr(file, "read") or hasattr(file, "write"):
         yield file
     else:
-        with open(file, "rb") as opened:
+        with open(file, mode) as opened:
             yield opened
 
 
