@@ -31,9 +31,10 @@ def hold_out(samples, fraction, classes, random_state):
     else:
         train_rows, held_out = _split_at_random(rows, fraction, classes, random_state)
     if len(held_out) < 2 or len(train_rows) == 0:
+        more = "more samples" if series is None else "longer series"
         raise ValueError(
             f"early_stopping holds out {len(held_out)} of {len(rows)} samples, too few "
-            "to score: raise validation_fraction, or pass more samples."
+            f"to score: raise validation_fraction, or pass {more}."
         )
     return samples.at(train_rows), samples.at(held_out)
 

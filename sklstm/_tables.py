@@ -1,5 +1,6 @@
 """2-D X, of any library: its columns, its rows as sequences or as steps."""
 
+import reprlib
 from numbers import Integral
 
 import numpy as np
@@ -32,6 +33,18 @@ def sequences_of_table(
     if window is None:
         return _rows_as_sequences(values, n_channels or 1)
     return _rows_as_steps(values, window, _group_codes(table, group))
+
+
+def channel_names(estimator):
+    """Return what the channels were named in a fit; None where they were not."""
+    if not hasattr(estimator, "feature_names_in_"):
+        return None
+    names = list(estimator.feature_names_in_)
+    group = _group_position(pd.DataFrame(columns=names), estimator.group_column)
+    if group is not None:
+        del names[group]
+    # Of rows that are sequences the columns are no channels.
+    return names if len(names) == estimator._n_channels else None
 
 
 def _refuse_empty(table):
@@ -110,7 +123,7 @@ def _others(table, group):
 
 
 def _column_name(table, position):
-    return repr(table.columns[position]) if hasattr(table, "columns") else position
+    return repr([*table.columns][position]) if hasattr(table, "columns") else position
 
 
 def _refuse_other_than_numbers(table, group):
@@ -150,14 +163,16 @@ def _refuse_objects(values, columns, group):
     for (row, column), value in np.ndenumerate(cells):
         if is_number(value) or value is None or column == group:
             continue
-        found = f"row {row}, column {columns[column]} of X is {value!r}"
+        found = f"row {row}, column {columns[column]} of X is {reprlib.repr(value)}"
         if value is pd.NA:  # which check_array fails on, unlike None
             raise ValueError(f"Input X contains NaN: {found}")
         if isinstance(value, str | bytes):
             raise ValueError(f"{found}, a string: real numbers are required")
+        sequence = hasattr(value, "__len__")
+        remedy = ": pass sequences themselves, as a list" if sequence else ""
         raise TypeError(
             f"{found}, of type {type(value).__name__}, but the argument must be free of"
-            " strings and other objects: real numbers are required"
+            f" strings and other objects: real numbers are required{remedy}"
         )
 
 
@@ -228,9 +243,12 @@ def _checked_position(group_column, n_columns):
 def _refuse_name(group_column, table):
     """Say that no column has this name."""
     if hasattr(table, "columns"):
+        index = getattr(table, "index", None)
+        in_index = isinstance(index, pd.Index) and group_column in index.names
+        hint = "; it is in the index: pass X.reset_index(...)" if in_index else ""
         raise ValueError(
             f"column {group_column!r} (group_column) is missing from X, whose columns"
-            f" are {', '.join(map(repr, table.columns))}"
+            f" are {', '.join(map(repr, table.columns))}{hint}"
         )
     raise ValueError(
         f"group_column={group_column!r} is a name, but X is an array, whose columns"

@@ -474,6 +474,18 @@ BAD_X = {
         TypeError,
         "row 5, column 4 of X is {}, of type dict",
     ),
+    "sequences in the cells of a table": (
+        "rows",
+        pd.DataFrame({"x": [np.zeros((500, 3))] * N_SAMPLES}),
+        TypeError,
+        r"row 0, column 'x' of X is .{,60} type ndarray, .* themselves, as a list$",
+    ),
+    "text, a column numbered by NumPy": (
+        "rows",
+        pd.DataFrame({np.int64(3): TEXTS}),
+        (TypeError, ValueError),
+        "column 3 of X is 'low'",
+    ),
     "dates among objects": (
         "rows",
         of_objects(datetime.date(2020, 1, 1)),
@@ -701,6 +713,11 @@ MISMATCHES = {
         {"window": 3, "group_column": "plant"},
         "column 'plant' \\(group_column\\) is missing from X, whose columns are "
         "'load', 'heat', 'wind', 'series'$",
+    ),
+    "group_column, in the index": (
+        FRAME.set_index("series"),
+        {"window": 3, "group_column": "series"},
+        r"whose columns are .*'wind'; it is in the index: pass X.reset_index\(",
     ),
     "group_column, no names": (
         TABLE,

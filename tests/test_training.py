@@ -859,20 +859,22 @@ def test_held_out_targets_have_no_part_in_the_scale(window):
 
 
 @pytest.mark.parametrize(
-    ("X", "parameters"),
+    ("X", "parameters", "remedy"),
     [
-        (np.zeros((9, 4)), {}),
-        (np.zeros((9, 1)), {"window": 3}),
+        (np.zeros((9, 4)), {}, "more samples"),
+        (np.zeros((9, 1)), {"window": 3}, "longer series"),
         (
             np.column_stack([np.zeros(10), [0, *range(9)]]),
             {"window": 3, "group_column": 1},
+            "longer series",
         ),
     ],
     ids=["samples", "one series", "several series"],
 )
-def test_too_few_samples_to_hold_out_are_refused(X, parameters):
+def test_too_few_samples_to_hold_out_are_refused(X, parameters, remedy):
     model = LSTMRegressor(2, early_stopping=True, **parameters)
-    with pytest.raises(ValueError, match="raise validation_fraction"):
+    match = f"raise validation_fraction, or pass {remedy}"
+    with pytest.raises(ValueError, match=match):
         model.fit(X, np.arange(len(X), dtype=float))
 
 
