@@ -251,6 +251,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         (i, f, g, o) of ``torch.nn.LSTM`` (its two biases summed): ``weight_ih_l0``,
         ``weight_hh_l0``, ``bias_l0``, ``weight_ih_l0_reverse``, ..., and
         ``head.weight_0``, ``head.bias_0``, ... for the dense layers and the output.
+        Write into the arrays, as in ``weights_["bias_l0"][:] = 0``.
 
     See Also
     --------
@@ -683,6 +684,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         (i, f, g, o) of ``torch.nn.LSTM`` (its two biases summed): ``weight_ih_l0``,
         ``weight_hh_l0``, ``bias_l0``, ``weight_ih_l0_reverse``, ..., and
         ``head.weight_0``, ``head.bias_0``, ... for the dense layers and the output.
+        Write into the arrays, as in ``weights_["bias_l0"][:] = 0``.
 
     See Also
     --------

@@ -39,6 +39,8 @@ from sklearn.model_selection import (
     cross_val_score,
     train_test_split,
 )
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -108,6 +110,7 @@ def make_forms():
 
 FORMS = make_forms()
 CLASSES = np.random.default_rng(1).permutation([0, 1] * (N_SAMPLES // 2))
+THREE_CLASSES = np.arange(N_SAMPLES) % 3
 REAL = np.random.default_rng(1).normal(size=N_SAMPLES)
 
 # --- what is done with them ---------------------------------------------------------
@@ -207,6 +210,16 @@ def do_stacking(form):
     return model.fit(form.X, CLASSES).predict_proba(form.X)
 
 
+def do_one_against_rest(form):
+    model = OneVsRestClassifier(classifier(form))
+    return model.fit(form.X, THREE_CLASSES).predict_proba(form.X)
+
+
+def do_outputs_one_by_one(form):
+    model = MultiOutputRegressor(regressor(form))
+    return model.fit(form.X, np.column_stack([REAL, CLASSES])).predict(form.X)
+
+
 def do_calibration(form):
     model = CalibratedClassifierCV(classifier(form), cv=CV)
     return model.fit(form.X, CLASSES).predict_proba(form.X)
@@ -246,6 +259,8 @@ TOOLS = {
     "CalibratedClassifierCV": do_calibration,
     "VotingClassifier": do_voting,
     "StackingClassifier": do_stacking,
+    "OneVsRestClassifier": do_one_against_rest,
+    "MultiOutputRegressor": do_outputs_one_by_one,
     "LSTMClassifier before another classifier": do_states_as_features,
     "PerStep(StandardScaler())": do_scaling_per_step,
     "StandardScaler": do_scaling,
