@@ -5,11 +5,11 @@ import threading
 
 
 class Interrupts:
-    """Remembers Ctrl-C, in a ``with`` block.
+    """Remembers that Ctrl-C raised KeyboardInterrupt, in a ``with`` block.
 
-    Python raises KeyboardInterrupt wherever the main thread happens to be. In a
-    callback of the compiler or of a weak reference, of which there are many in a first
-    fit, the exception is printed and lost.
+    Python raises it wherever the main thread happens to be. In a callback of the
+    compiler or of a weak reference, of which there are many in a first fit, the
+    exception is printed and lost. A handler of the user's need not raise it.
     """
 
     def __init__(self):
@@ -28,10 +28,13 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._before)
 
     def _hear(self, number, frame):
-        self._heard = True
-        self._before(number, frame)
+        try:
+            self._before(number, frame)
+        except KeyboardInterrupt:
+            self._heard = True
+            raise
 
     def raise_again(self):
-        """Raise KeyboardInterrupt if there was Ctrl-C."""
+        """Raise KeyboardInterrupt if it was raised before."""
         if self._heard:
             raise KeyboardInterrupt

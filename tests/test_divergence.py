@@ -459,6 +459,26 @@ def test_caller_that_only_waits_gets_the_same_bits(monkeypatch):
             assert_array_equal(comp[name], ref[name])
 
 
+def test_signal_that_is_handled_without_an_exception_ends_no_fit():
+    task, heard = make_task("regression"), []
+
+    class Pressing:
+        def setup(self, estimator, context): ...
+        def teardown(self, estimator, context): ...
+        def on_fit_task_begin(self, estimator, context): ...
+
+        def on_fit_task_end(self, estimator, context):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        model = LSTMRegressor(**SMALL).set_callbacks(Pressing()).fit(task.X, task.y)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(heard) == SMALL["max_iter"] + 1
+    assert model.n_iter_ == SMALL["max_iter"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals are others there")
 def test_ctrl_c_ends_a_fit_with_a_model():
     task = make_task("regression")
