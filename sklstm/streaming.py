@@ -126,11 +126,12 @@ class Stream:
         -------
         state : dict of str to ndarray
             For each layer k the hidden state ``h_lk`` and the cell state ``c_lk``,
-            (n_series, hidden_size). Where steps are pooled, what they have come to,
-            ``pooled`` (n_series, hidden_size), and their number, ``n_steps``
-            (n_series,). With `window` the last ``steps``, (n_series, window,
-            n_channels), as the network sees them (standardised), the latest at the end,
-            and how many of them there are, ``n_steps``.
+            (n_series, hidden_size). Where steps are pooled, their sum or maximum so
+            far, ``pooled`` (n_series, hidden_size), what rounding has left over of a
+            sum, ``pooled_rest``, and the number of steps, ``n_steps`` (n_series,). With
+            `window` the last ``steps``, (n_series, window, n_channels), as the network
+            sees them (standardised), the latest at the end, and how many of them there
+            are, ``n_steps``.
         """
         return {name: kept.copy() for name, kept in self._steps.state().items()}
 

@@ -5,7 +5,8 @@ import copy
 import numpy as np
 import pytest
 import reference
-from numpy.testing import assert_array_equal
+from numba import config
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklstm._network import Network
 from sklstm._sequences import Sequences
@@ -220,6 +221,30 @@ def test_pooled_states_and_their_gradient(
     assert reference.relative_error(comp, ref) <= TOLERANCE[dtype]
     _, gradient = problem.loss_and_gradient()
     problem.assert_gradient_equal(gradient, problem.reference_gradient())
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="runs for minutes without a compiler")
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_mean_of_many_steps_does_not_drift(bidirectional):
+    """A sum in float32 alone would be off by a thousandth."""
+    problem = Problem(
+        lengths=[300_000, 200_000],
+        hidden_layer_sizes=(4,),
+        bidirectional=bidirectional,
+        dtype=np.float32,
+        pooling="mean",
+    )
+    ref = []
+    for x in problem.sequences:
+        x[:] = x[0]
+        # The state soon stays as it is.
+        forward, backward = reference.hidden_states(problem.weights, x[:500])
+        states = np.hstack([forward] + ([backward[::-1]] if bidirectional else []))
+        assert_allclose(states[-1], states[-2], rtol=1e-12)
+        ref.append((states.sum(axis=0) + (len(x) - 500) * states[-1]) / len(x))
+    with problem.engine() as engine:
+        comp = engine.transform(problem.parameters(), problem.packed())
+    assert reference.relative_error(comp, np.array(ref)) <= TOLERANCE[np.float32]
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "max"])

@@ -369,9 +369,9 @@ class CPUStream:
         self._rows = layers["n_unit_vectors"][: network.n_recurrent]
         self._rows = self._rows * lanes_of(packed.dtype)
         self._pooling = layers["pooling"][network.n_recurrent - 1]
+        self._pooled = pooling.KEPT[self._pooling]
         n_rows = 2 * self._rows.sum()
-        if self._pooling != pooling.LAST:
-            n_rows += self._rows[-1]
+        n_rows += self._rows[-1] * len(self._pooled)
         n_kept = n_series * int(n_rows)
         self._work = _zeros(n_kept + n_scratch, packed.dtype)
         self._n_steps = np.zeros(n_series, np.int64)
@@ -414,14 +414,18 @@ class CPUStream:
 
     def state(self):
         """Return views of all that is kept, by name."""
+        shapes = [*zip(self._network.layers, self._rows, strict=False)]
+        kept = [
+            (f"{name}_l{level}", *shape)
+            for level, shape in enumerate(shapes)
+            for name in "hc"
+        ]
+        kept += [(name, *shapes[-1]) for name in self._pooled]
         views, start = {}, 0
-        shapes = zip(self._network.layers, self._rows, strict=False)
-        for level, (layer, row) in enumerate(shapes):
-            for name in "hc":
-                views[f"{name}_l{level}"] = self._kept(start, row)[:, : layer.n_units]
-                start += self._n_series * row
-        if self._pooling != pooling.LAST:
-            views["pooled"] = self._kept(start, row)[:, : layer.n_units]
+        for name, layer, row in kept:
+            views[name] = self._kept(start, row)[:, : layer.n_units]
+            start += self._n_series * row
+        if self._pooled:
             views["n_steps"] = self._n_steps
         return views
 

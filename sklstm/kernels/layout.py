@@ -67,10 +67,10 @@ OUT = 9  # hidden states for the layer above: a row a step, both directions
 DOUT = 10
 POOL = 11  # the sum or maximum of the hidden states; on the way back the gradient of
 # what sums the sequence up
-WHERE = 12  # the step of each maximum
+BESIDE = 12  # the step of each maximum; what rounding has left over of each sum
 MASK = 13  # what dropout multiplies the hidden state before with
 N_REGIONS = 14
-_OF_WAY_BACK = [DH, DC, DX, DOUT, WHERE, MASK]
+_OF_WAY_BACK = [DH, DC, DX, DOUT, MASK]
 
 
 # Kernels get pointers to the int64 that the layers, and that the places, are made of.
@@ -182,8 +182,10 @@ def region_sizes(layers, n_recurrent, n_directions, dtype, *, way_back):
                 size[POOL, 2] = units
             if layer["recurrent_dropout"] > 0:
                 size[MASK, 2] = units
-            if layer["pooling"] == pooling.MAX:
-                size[WHERE, 2] = units
+            if layer["pooling"] == pooling.MEAN or (
+                layer["pooling"] == pooling.MAX and way_back
+            ):
+                size[BESIDE, 2] = units
             if e % n_directions == 0:  # one for both directions
                 size[[OUT, DOUT], 1] = layer["above"]
         else:

@@ -5,6 +5,7 @@ import math
 from sklstm.kernels import entry_point, inner
 from sklstm.kernels.dropout import take_keys
 from sklstm.kernels.layout import (
+    BESIDE,
     C0,
     GATES,
     N_FIELDS,
@@ -392,7 +393,8 @@ def advance(version):
         work : array
             The states, read and written: for each layer the hidden states of all
             series, in whole vectors, then the cell states, and at last the pooled
-            states where steps are pooled. Behind them scratch.
+            states where steps are pooled, and what is left over of a mean's sum. Behind
+            them scratch.
         output : array (n_series, n_outputs)
             Written: raw outputs.
 
@@ -426,6 +428,7 @@ def advance(version):
                 at[H] = kept + first * (size // n_series)
                 at[C0] = at[C] = at[H] + size
                 at[POOL] = at[C] + size
+                at[BESIDE] = at[POOL] + size
                 kept += 2 * size
             for b in range(n):
                 n_steps[first + b] += 1

@@ -3,7 +3,7 @@
 What the functions take, all of it the caller's:
 
 work : pointer
-    Holds all that follows; `h`, `dh`, `pool` and `where` are places in it, of as many
+    Holds all that follows; `h`, `dh`, `pool` and `beside` are places in it, of as many
     rows of whole vectors as there are sequences.
 pooling : int
     MEAN or MAX.
@@ -12,9 +12,10 @@ size : int
 pool : int
     The sum of the hidden states so far, or their maximum; on the way back the gradient
     of the mean's sum, or of the maximum.
-where : int
-    With MAX, on the way to a gradient, the step of the maximum (in float32 to 2**24
-    steps); else -1.
+beside : int
+    With MEAN what rounding has left over of the sum, which otherwise would drift as
+    steps are many (Kahan 1965). With MAX, on the way to a gradient, the step of the
+    maximum, which in float32 is one of MOST_STEPS; without a way back -1.
 """
 
 from sklstm.kernels.outline import out_of_line
@@ -30,7 +31,9 @@ from sklstm.kernels.simd import (
 
 LAST, MEAN, MAX = 0, 1, 2
 KINDS = {"last": LAST, "mean": MEAN, "max": MAX}
+KEPT = {LAST: [], MEAN: ["pooled", "pooled_rest"], MAX: ["pooled"]}  # from step to step
 LEAST = -1.0  # no hidden state is below
+MOST_STEPS = 2**24  # which float32 tells one from the next
 
 
 @out_of_line("p iii", seldom=True)
@@ -46,33 +49,36 @@ def pool_none(version):
 
 @out_of_line("p iiiiii", seldom=True)
 def pool_step(version):
-    def pool_step(work, pooling, step, size, h, pool, where):
+    def pool_step(work, pooling, step, size, h, pool, beside):
         """Take the hidden states of a step into `pool`."""
         version  # noqa: B018
         for i in range(0, size, lanes(work)):
             now, before = load(work, h + i), load(work, pool + i)
             if pooling == MEAN:
-                store(work, pool + i, before + now)
+                now = now - load(work, beside + i)
+                total = before + now
+                store(work, pool + i, total)
+                store(work, beside + i, (total - before) - now)
             else:
                 # What is NaN stays so: `maximum` alone would pass over it.
                 store(work, pool + i, maximum(before, now) + (now - now))
-                if where >= 0:
-                    at = where_above(now, before, step, load(work, where + i))
-                    store(work, where + i, at)
+                if beside >= 0:
+                    at = where_above(now, before, step, load(work, beside + i))
+                    store(work, beside + i, at)
 
     return pool_step
 
 
 @out_of_line("p iiiiii", seldom=True)
 def pool_step_backward(version):
-    def pool_step_backward(work, pooling, step, size, dh, pool, where):
+    def pool_step_backward(work, pooling, step, size, dh, pool, beside):
         """Add to `dh` the gradient that a step has from `pool`."""
         version  # noqa: B018
         for i in range(0, size, lanes(work)):
             gradient = load(work, pool + i)
             if pooling == MAX:
                 none = zeros_like(work)
-                gradient = where_equal(load(work, where + i), step, gradient, none)
+                gradient = where_equal(load(work, beside + i), step, gradient, none)
             store(work, dh + i, load(work, dh + i) + gradient)
 
     return pool_step_backward

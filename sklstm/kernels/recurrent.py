@@ -34,6 +34,7 @@ from sklstm.kernels.cells import lstm_backward, lstm_forward
 from sklstm.kernels.dropout import draw_masks, drop_step, mask_rows
 from sklstm.kernels.gemm import ADD, K_BLOCK, OVERWRITE, PANEL, Matrix, Panels, gemm
 from sklstm.kernels.layout import (
+    BESIDE,
     C0,
     DC,
     DH,
@@ -44,7 +45,6 @@ from sklstm.kernels.layout import (
     OUT,
     POOL,
     TANH_C,
-    WHERE,
     C,
     H,
     Z,
@@ -52,7 +52,7 @@ from sklstm.kernels.layout import (
     places_of,
 )
 from sklstm.kernels.outline import out_of_line
-from sklstm.kernels.pooling import LAST, MAX, pool_step, pool_step_backward
+from sklstm.kernels.pooling import LAST, MEAN, pool_step, pool_step_backward
 from sklstm.kernels.simd import add_to, copy, lanes, zero
 
 KEEP, TRAIN, SUM = 1, 2, 4
@@ -131,10 +131,10 @@ def recurrent_forward(version):
             )  # fmt: skip
             c_before = c
             if (mode & SUM) != 0 and layer["pooling"] != LAST:
-                where = at[WHERE] if training and layer["pooling"] == MAX else -1
+                beside = at[BESIDE] if training or layer["pooling"] == MEAN else -1
                 pool_step(
                     layer["pool_step"], work, layer["pooling"], t0 + t, active * h_row,
-                    at[H], at[POOL], where,
+                    at[H], at[POOL], beside,
                 )  # fmt: skip
             for b in range(active if layer["above"] > 0 else 0):
                 target = direction * layer["n_units"] + _handed_up(
@@ -212,7 +212,7 @@ def recurrent_backward(version):
             if layer["pooling"] != LAST:
                 pool_step_backward(
                     layer["pool_step_backward"], work, layer["pooling"], t0 + t,
-                    active * h_row, at[DH], at[POOL], at[WHERE],
+                    active * h_row, at[DH], at[POOL], at[BESIDE],
                 )  # fmt: skip
             c_before = at[C] + offset[t - 1] * h_row if t > 0 else at[C0]
             lstm_backward(

@@ -13,12 +13,12 @@ from sklstm.kernels import inner
 from sklstm.kernels.dense import dense_backward, dense_forward
 from sklstm.kernels.dropout import drop_step
 from sklstm.kernels.layout import (
+    BESIDE,
     C0,
     DH,
     DOUT,
     DX,
     POOL,
-    WHERE,
     H,
     Z,
     layer_of,
@@ -140,8 +140,9 @@ def _begin(layers, n_recurrent, places, mode, n, work):
         zero(work, at[C0], size)
         if layer["pooling"] != LAST:
             pool_none(layer["pool_none"], work, layer["pooling"], size, at[POOL])
-        if (mode & TRAIN) != 0 and layer["pooling"] == MAX:
-            zero(work, at[WHERE], size)
+        training = (mode & TRAIN) != 0
+        if layer["pooling"] == MEAN or (training and layer["pooling"] == MAX):
+            zero(work, at[BESIDE], size)
 
 
 @inner
