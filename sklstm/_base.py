@@ -49,6 +49,7 @@ from sklstm._training import (
     Samples,
     Training,
 )
+from sklstm.kernels.pooling import MOST_STEPS
 
 
 class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
@@ -180,7 +181,7 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
         callbacks = FitCallbacks(self, X, y, sample_weight)
         # What was fitted before stays whole until the new fit is, for whoever predicts
         # meanwhile, and where there is none.
-        fitted = self._twin()
+        fitted, before = self._twin(), set(vars(self))
         random_state = check_random_state(self.random_state)
         training, held_out = fitted._begin_fit(
             (X, y, sample_weight), (X_val, y_val, sample_weight_val), random_state
@@ -201,7 +202,7 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
                 "Callbacks were interrupted after the last epoch: the model is whole.",
                 stacklevel=STACK_LEVEL - 2,
             )
-        self.__dict__ = vars(fitted)
+        self._become(fitted, before)
         return self
 
     def _begin_fit(self, given, given_val, random_state):
@@ -240,7 +241,7 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
         self._validate_params()  # scikit-learn does so in the first call only
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True.")
-        fitted = self._twin()
+        fitted, before = self._twin(), set(vars(self))
         go_on = hasattr(self, "_parameters")
         training = fitted._begin(X, y, sample_weight, go_on)
         random_state = check_random_state(self.random_state)
@@ -260,8 +261,22 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
         )
         schedule = replace(schedule, max_iter=1, warn_at_end=False)
         fitted._train(training, None, random_state, schedule)
-        self.__dict__ = vars(fitted)
+        self._become(fitted, before)
         return self
+
+    def _become(self, fitted, before):
+        """Become `fitted`, a twin from when the attributes had the names `before`.
+
+        Parameters are those of now, and what has been added meanwhile, as by a
+        callback, stays.
+        """
+        parameters, learnt = self._get_param_names(), vars(fitted)
+        kept = {
+            name: value
+            for name, value in vars(self).copy().items()
+            if name in parameters or name not in before | learnt.keys()
+        }
+        self.__dict__ = learnt | kept  # at once, for whoever predicts meanwhile
 
     def _begin(self, X, y, sample_weight, go_on):
         """Return the samples of a fit that goes on from what there is, or starts anew.
@@ -369,6 +384,16 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
         refuse_too_large(network, self)
         return network
 
+    def _refuse_too_many_steps(self, lengths):
+        """Refuse sequences in which float32 cannot tell where a maximum is."""
+        inexact = self._pooling() == "max" and self._parameters.dtype == np.float32
+        if inexact and lengths.max() > MOST_STEPS:
+            raise ValueError(
+                f"X has a sequence of {lengths.max():,} steps, but pooling='max' with "
+                f"dtype='float32' learns from at most {MOST_STEPS:,}: use "
+                "dtype='float64', another pooling, or shorter sequences."
+            )
+
     def _optimizer(self):
         return make_optimizer(self, self._network.n_parameters, self._parameters.dtype)
 
@@ -379,6 +404,7 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
         )
         with self._engine() as engine, Interrupts() as interrupts:
             lengths = training.sequences.lengths[training.rows]
+            self._refuse_too_many_steps(lengths)
             refuse_too_long(engine, lengths, schedule.batch_size)
             if held_out is not None:
                 lengths = held_out.sequences.lengths[held_out.rows]

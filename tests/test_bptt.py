@@ -152,6 +152,15 @@ def test_both_directions_are_refused():
         fitted(X, y, bptt_length=7, bidirectional=True)
 
 
+def test_more_steps_than_float32_can_count_are_refused_to_a_maximum():
+    X = np.zeros((1, 2**24 + 1, 1), np.float32)
+    model = LSTMRegressor(1, pooling="max", bptt_length=100)
+    model.set_params(standardize=False, recurrent_dropout=0)  # which take their time
+    match = r"16,777,217 steps, but pooling='max' with dtype='float32'"
+    with pytest.raises(ValueError, match=match):
+        model.fit(X, [1.0])
+
+
 def test_sequences_too_long_for_the_memory_are_refused(monkeypatch):
     X, y = data(400)
     monkeypatch.setattr("sklstm._memory._memory", lambda: 10**6)

@@ -125,6 +125,21 @@ def test_callbacks_are_given_the_model_as_if_the_fit_ended_there(name, early_sto
         assert_array_equal(comp.predict(task.X), ref.predict(task.X))
 
 
+class Setting(Recorder):
+    """Sets a parameter and an attribute of the estimator in the midst of its fit."""
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        estimator.set_params(learning_rate_init=0.125, alpha=0.5)
+        estimator.seen_ = context.task_id
+
+
+def test_what_callbacks_set_on_the_estimator_stays():
+    task = make_task("regression")
+    ref, comp = task.fit(**SMALL), fit_with(Setting(), task)
+    assert (comp.learning_rate_init, comp.alpha, comp.seen_) == (0.125, 0.5, 0)
+    assert_same_model(comp, ref)
+
+
 def test_models_that_callbacks_keep_are_their_own():
     task, recorder = make_task("regression"), Recorder()
     model = fit_with(recorder, task)
