@@ -102,6 +102,9 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
     }
 
     # What the network was built for; to change it is to start anew.
+    # Whether first weights on channels are smaller, the more of them there are. Chosen,
+    # as the defaults of parameters were, by cross-validation: see the guide.
+    _channels_as_one = False
     _architecture_parameters = (
         "hidden_layer_sizes",
         "bidirectional",
@@ -306,7 +309,9 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
             self.X_offset_, self.X_scale_ = offset_and_scale(training)
         self._network = self._make_network(training.sequences.n_channels)
         self._architecture = self._architecture_now()
-        self._parameters = self._network.initialise(random_state, np.dtype(self.dtype))
+        self._parameters = self._network.initialise(
+            random_state, np.dtype(self.dtype), channels_as_one=self._channels_as_one
+        )
         self._progress = Progress(self._optimizer())
 
     def _as_seen(self, training, held_out):

@@ -158,18 +158,23 @@ class Network:
             matrix[layer.n_inputs] = False
         return mask
 
-    def initialise(self, random_state, dtype):
+    def initialise(self, random_state, dtype, *, channels_as_one=False):
         """Draw the parameters.
 
         Weights on inputs are uniform on +-sqrt(6 / (inputs + units)) (Glorot & Bengio
         2010, eq. 16), those on hidden states before on +-1 / sqrt(units), as PyTorch's
         are. Biases are 0, but 1 for forget gates, which so begin open (Gers,
-        Schmidhuber & Cummins 2000; Jozefowicz, Zaremba & Sutskever 2015).
+        Schmidhuber & Cummins 2000; Jozefowicz, Zaremba & Sutskever 2015). With
+        `channels_as_one` the range on channels is over the square root of their number,
+        so that all together move a gate by as much as one would.
         """
         parameters = np.zeros(self.n_parameters, dtype=dtype)
         for layer, matrix in zip(self.layers, self.matrices(parameters), strict=True):
             n, units, columns = layer.n_inputs, layer.n_units, layer.n_columns
             bound = np.sqrt(6 / (n + units))
+            on_channels = layer.recurrent and not layer.passes_gradient_down
+            if on_channels and channels_as_one:
+                bound /= np.sqrt(n)
             matrix[:n] = random_state.uniform(-bound, bound, size=(n, columns))
             if layer.recurrent:
                 bound = 1 / np.sqrt(units)

@@ -297,6 +297,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         "quantile": [Interval(Real, 0, 1, closed="both"), None],
         "normalize_y": ["boolean"],
     }
+    _channels_as_one = True
     _architecture_parameters = (
         *BaseLSTM._architecture_parameters,
         "loss",

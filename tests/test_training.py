@@ -135,6 +135,7 @@ class Epoch(NamedTuple):
 
 def initial_weights(
     random_state,
+    estimator,
     n_channels,
     n_outputs,
     hidden_layer_sizes,
@@ -143,14 +144,17 @@ def initial_weights(
 ):
     """Weights drawn layer by layer: for each input, then for each gate.
 
-    Uniform on ±√(6 / (inputs + units)), between hidden units on ±1 / √units; biases are
-    0, those of forget gates 1.
+    Uniform on ±√(6 / (inputs + units)), on channels in a regression that over their
+    square root, between hidden units on ±1 / √units; biases are 0, those of forget
+    gates 1.
     """
     weights = {}
     n_in = n_channels
     for layer, hidden in enumerate(hidden_layer_sizes):
         for suffix in ("", "_reverse")[: 1 + bidirectional]:
             bound = np.sqrt(6 / (n_in + hidden))
+            if layer == 0 and estimator is LSTMRegressor:
+                bound /= np.sqrt(n_channels)
             weight_ih = random_state.uniform(-bound, bound, size=(n_in, 4 * hidden)).T
             bound = 1 / np.sqrt(hidden)
             weight_hh = random_state.uniform(-bound, bound, size=(hidden, 4 * hidden)).T
@@ -246,6 +250,7 @@ class PlainFit:
         self.random_state = check_random_state(random_state)
         self.weights = initial_weights(
             self.random_state,
+            task.estimator,
             task.X[0].shape[1],
             task.n_outputs,
             hidden_layer_sizes,
@@ -560,20 +565,29 @@ def losses_of_torch(torch, kind, raw, targets):
 # --- the first weights --------------------------------------------------------------
 
 
-def first_weights():
+def first_weights(task="multiclass"):
     """As they are drawn: a rate so low that none moves."""
     parameters = LARGE | {"hidden_layer_sizes": (30, 20), "learning_rate_init": 1e-300}
-    return make_task("multiclass").fit(**parameters | {"max_iter": 1}).weights_
+    parameters |= {"bidirectional": True, "max_iter": 1}
+    return make_task(task).fit(**parameters).weights_
 
 
-def test_first_weights_are_uniform_in_their_range():
-    """That of Glorot and Bengio on inputs, that of PyTorch between hidden units."""
-    for name, weight in first_weights().items():
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_first_weights_are_uniform_in_their_range(task):
+    """That of Glorot and Bengio on inputs, that of PyTorch between hidden units.
+
+    In a regression that on channels is over the square root of their number.
+    """
+    for name, weight in first_weights(task).items():
         if "bias" not in name:
             n_units, n_inputs = weight.shape
             n_units //= 1 if "head" in name else 4
-            glorot = np.sqrt(6 / (n_inputs + n_units))
-            share = np.abs(weight) / (n_units**-0.5 if "hh" in name else glorot)
+            bound = np.sqrt(6 / (n_inputs + n_units))
+            if "hh" in name:
+                bound = n_units**-0.5
+            elif task == "regression" and "ih_l0" in name:
+                bound /= np.sqrt(n_inputs)
+            share = np.abs(weight) / bound
             assert share.max() <= 1 + 1e-15, name
             if weight.size > 50:
                 assert share.max() > 0.9, name
