@@ -5,15 +5,15 @@ import threading
 
 
 class Interrupts:
-    """Remembers that Ctrl-C raised KeyboardInterrupt, in a ``with`` block.
+    """Remembers what Ctrl-C raised, in a ``with`` block.
 
-    Python raises it wherever the main thread happens to be. In a callback of the
-    compiler or of a weak reference, of which there are many in a first fit, the
-    exception is printed and lost. A handler of the user's need not raise it.
+    Python raises KeyboardInterrupt, or what another handler raises, if any, wherever
+    the main thread happens to be. In a callback of the compiler or of a weak reference,
+    of which there are many in a first fit, the exception is printed and lost.
     """
 
     def __init__(self):
-        self._heard, self._before = False, None
+        self._raised, self._before = None, None
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
@@ -24,17 +24,18 @@ class Interrupts:
         return self
 
     def __exit__(self, *exc_info):
+        self._raised = None  # which holds all frames that it came through
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 
     def _hear(self, number, frame):
         try:
             self._before(number, frame)
-        except KeyboardInterrupt:
-            self._heard = True
+        except BaseException as error:
+            self._raised = error
             raise
 
     def raise_again(self):
-        """Raise KeyboardInterrupt if it was raised before."""
-        if self._heard:
-            raise KeyboardInterrupt
+        """Raise again what was raised before, if anything was."""
+        if self._raised is not None:
+            raise self._raised

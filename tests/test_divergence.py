@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from test_training import SMALL, Task, make_task
 
 from sklstm import LSTMClassifier, LSTMRegressor, _training
+from sklstm._interrupts import Interrupts
 from sklstm._optimizers import Adam
 from sklstm.engines.cpu import CPUEngine
 
@@ -477,6 +478,29 @@ def test_signal_that_is_handled_without_an_exception_ends_no_fit():
         signal.signal(signal.SIGINT, before)
     assert len(heard) == SMALL["max_iter"] + 1
     assert model.n_iter_ == SMALL["max_iter"]
+
+
+def test_exception_of_a_handler_is_not_lost(monkeypatch):
+    """Python prints what is raised while an object is deleted, and goes on."""
+
+    class Cancelled(Exception): ...
+
+    class Deleted:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def handle(number, frame):
+        raise Cancelled
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: None)
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        with Interrupts() as interrupts:
+            Deleted()
+            with pytest.raises(Cancelled):
+                interrupts.raise_again()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are others there")
