@@ -75,8 +75,9 @@ class _Steps:
             return result.reshape(-1, self.n_steps, result.shape[1])
         ends = np.cumsum(self.lengths)
         if as_frames:
-            parts = zip(self.indexes, ends - self.lengths, ends, strict=True)
-            return [result[start:end].set_axis(index) for index, start, end in parts]
+            parts = map(slice, ends - self.lengths, ends)
+            pairs = zip(parts, self.indexes, strict=True)
+            return [result.iloc[part].set_axis(index) for part, index in pairs]
         return np.split(result, ends[:-1])
 
     @contextmanager
@@ -252,7 +253,7 @@ class PerStep(
 
         Returns
         -------
-        array or list of ndarray
+        array or list of ndarray or DataFrame
             As from `transform`.
 
         Raises
@@ -308,10 +309,10 @@ class PerStep(
 
         Returns
         -------
-        array or list of ndarray
+        array or list of ndarray or DataFrame
             ndarray of shape (n_samples, n_steps, n_channels_out) for 3-D X; a list of
             ndarrays of shape (n_steps, n_channels_out) for ragged X, of DataFrames
-            where X is one of DataFrames and `set_output` is "pandas"; what the
+            where X is one of DataFrames and the transformer returns one; what the
             transformer returns for 2-D X.
 
         Raises
@@ -339,7 +340,7 @@ class PerStep(
 
         Returns
         -------
-        array or list of ndarray
+        array or list of ndarray or DataFrame
             In the form of X, with the channels that the transformer was fitted on.
 
         Raises
@@ -386,8 +387,8 @@ class PerStep(
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            None leaves the configuration unchanged. It is that of 2-D X, and "pandas"
-            that of each of a list of DataFrames; other sequences are arrays.
+            None leaves the configuration unchanged. A list of DataFrames comes back as
+            one with "pandas"; all other sequences come back as arrays.
 
         Returns
         -------

@@ -240,6 +240,13 @@ def test_set_output_holds_for_each_of_a_list_of_frames():
     assert all(type(steps) is np.ndarray for steps in arrays)
 
 
+def test_frames_with_an_index_of_numbers_are_cut_by_place():
+    indexed = FunctionTransformer(lambda frame: frame.set_index("a"))
+    comp = PerStep(indexed).fit_transform(frames := make_frames())
+    for part, frame in zip(comp, frames, strict=True):
+        assert_array_equal(part, frame[["b", "c"]])
+
+
 def test_frames_keep_their_names_from_one_transformer_to_the_next():
     picked = ColumnTransformer([("picked", "passthrough", ["c", "a"])])
     chain = make_pipeline(PerStep(StandardScaler()), PerStep(picked))
