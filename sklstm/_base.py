@@ -101,10 +101,10 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
         "n_jobs": [Integral, None],
     }
 
-    # What the network was built for; to change it is to start anew.
     # Whether first weights on channels are smaller, the more of them there are. Chosen,
     # as the defaults of parameters were, by cross-validation: see the guide.
     _channels_as_one = False
+    # What the network was built for; to change it is to start anew.
     _architecture_parameters = (
         "hidden_layer_sizes",
         "bidirectional",
@@ -184,7 +184,8 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
         callbacks = FitCallbacks(self, X, y, sample_weight)
         # What was fitted before stays whole until the new fit is, for whoever predicts
         # meanwhile, and where there is none.
-        fitted, before = self._twin(), set(vars(self))
+        fitted = self._twin()
+        before = vars(fitted).copy()
         random_state = check_random_state(self.random_state)
         training, held_out = fitted._begin_fit(
             (X, y, sample_weight), (X_val, y_val, sample_weight_val), random_state
@@ -244,7 +245,8 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
         self._validate_params()  # scikit-learn does so in the first call only
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True.")
-        fitted, before = self._twin(), set(vars(self))
+        fitted = self._twin()
+        before = vars(fitted).copy()
         go_on = hasattr(self, "_parameters")
         training = fitted._begin(X, y, sample_weight, go_on)
         random_state = check_random_state(self.random_state)
@@ -268,18 +270,20 @@ class BaseLSTM(CallbackSupportMixin, FittedLSTM, metaclass=ABCMeta):
         return self
 
     def _become(self, fitted, before):
-        """Become `fitted`, a twin from when the attributes had the names `before`.
+        """Take over what `fitted` has learnt, this estimator's twin from `before`.
 
-        Parameters are those of now, and what has been added meanwhile, as by a
-        callback, stays.
+        All else is as it is now: a callback may have set it meanwhile.
         """
-        parameters, learnt = self._get_param_names(), vars(fitted)
-        kept = {
-            name: value
-            for name, value in vars(self).copy().items()
-            if name in parameters or name not in before | learnt.keys()
-        }
-        self.__dict__ = learnt | kept  # at once, for whoever predicts meanwhile
+        learnt, now = vars(fitted), vars(self).copy()
+        names = now.get("_learnt", set()).union(
+            name
+            for name, value in learnt.items()
+            if name not in before or before[name] is not value
+        )
+        others = {name: value for name, value in now.items() if name not in names}
+        learnt = {name: value for name, value in learnt.items() if name in names}
+        # At once, for whoever predicts meanwhile.
+        self.__dict__ = others | learnt | {"_learnt": names}
 
     def _begin(self, X, y, sample_weight, go_on):
         """Return the samples of a fit that goes on from what there is, or starts anew.

@@ -169,11 +169,11 @@ class Network:
         so that all together move a gate by as much as one would.
         """
         parameters = np.zeros(self.n_parameters, dtype=dtype)
-        for layer, matrix in zip(self.layers, self.matrices(parameters), strict=True):
+        matrices = self.matrices(parameters)
+        for e, (layer, matrix) in enumerate(zip(self.layers, matrices, strict=True)):
             n, units, columns = layer.n_inputs, layer.n_units, layer.n_columns
             bound = np.sqrt(6 / (n + units))
-            on_channels = layer.recurrent and not layer.passes_gradient_down
-            if on_channels and channels_as_one:
+            if channels_as_one and e < self.n_directions:
                 bound /= np.sqrt(n)
             matrix[:n] = random_state.uniform(-bound, bound, size=(n, columns))
             if layer.recurrent:

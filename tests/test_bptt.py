@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import reference
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from test_dropout import SEED, Masks
 
-from sklstm import LSTMRegressor
+from sklstm import LSTMRegressor, _base
 from sklstm._network import Network
 from sklstm._sequences import Sequences
 from sklstm.engines.cpu import CPUEngine
@@ -152,13 +153,17 @@ def test_both_directions_are_refused():
         fitted(X, y, bptt_length=7, bidirectional=True)
 
 
-def test_more_steps_than_float32_can_count_are_refused_to_a_maximum():
-    X = np.zeros((1, 2**24 + 1, 1), np.float32)
-    model = LSTMRegressor(1, pooling="max", bptt_length=100)
-    model.set_params(standardize=False, recurrent_dropout=0)  # which take their time
-    match = r"16,777,217 steps, but pooling='max' with dtype='float32'"
+def test_more_steps_than_float32_can_count_are_refused_to_a_maximum(monkeypatch):
+    assert _base.MOST_STEPS == 2**24
+    monkeypatch.setattr(_base, "MOST_STEPS", 9)
+    X, y = np.zeros((2, 10, 1)), [0.0, 1.0]
+    model = LSTMRegressor(1, pooling="max", max_iter=1, batch_size=2)
+    match = r"10 steps, but pooling='max' with dtype='float32' learns from at most 9"
     with pytest.raises(ValueError, match=match):
-        model.fit(X, [1.0])
+        model.fit(X, y)
+    model.fit(X[:, :9], y)
+    for others in ({"dtype": "float64"}, {"pooling": "mean"}):
+        clone(model).set_params(**others).fit(X, y)
 
 
 def test_sequences_too_long_for_the_memory_are_refused(monkeypatch):

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.callback import ProgressBar, ScoringMonitor
@@ -129,15 +130,26 @@ class Setting(Recorder):
     """Sets a parameter and an attribute of the estimator in the midst of its fit."""
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-        estimator.set_params(learning_rate_init=0.125, alpha=0.5)
-        estimator.seen_ = context.task_id
+        super().on_fit_task_end(estimator, context)
+        estimator.set_params(n_jobs=len(self.fitted))
+        estimator.seen_ = len(self.fitted)
 
 
 def test_what_callbacks_set_on_the_estimator_stays():
     task = make_task("regression")
-    ref, comp = task.fit(**SMALL), fit_with(Setting(), task)
-    assert (comp.learning_rate_init, comp.alpha, comp.seen_) == (0.125, 0.5, 0)
-    assert_same_model(comp, ref)
+    comp = LSTMRegressor(**SMALL).set_callbacks(Setting())
+    for n_ends in (4, 8):  # of three epochs and the fit each
+        comp.fit(task.X, task.y)
+        assert (comp.n_jobs, comp.seen_) == (n_ends, n_ends)
+        assert_same_model(comp, task.fit(**SMALL))
+
+
+def test_what_a_fit_does_not_learn_again_is_gone_after_it():
+    task = make_task("regression")
+    frames = [pd.DataFrame(x, columns=["a", "b"]) for x in task.X]
+    comp = LSTMRegressor(**SMALL).set_callbacks(Setting())
+    comp.fit(frames, task.y).fit(task.X, task.y)
+    assert not hasattr(comp, "feature_names_in_")
 
 
 def test_models_that_callbacks_keep_are_their_own():
