@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.metaestimators import available_if
 
-from sklstm._forms import is_number
+from sklstm._forms import is_number, is_table_with
 from sklstm._sequences import Sequences
 from sklstm._targets import refuse_nonfinite_outputs
+from sklstm._version import VERSION
 
 
 def _gives_probabilities(stream):
@@ -40,6 +41,21 @@ class Stream:
             self._offset = offset / self._scale
         self._may_overflow = may_overflow  # a check takes time in each step
         self.n_series, self.n_channels = n_series, n_channels
+
+    def __getstate__(self):
+        return vars(self) | {"_sklstm_version": VERSION}
+
+    def __setstate__(self, state):
+        version = state.get("_sklstm_version")
+        if version != VERSION:
+            raise ValueError(
+                f"This stream was kept by sklstm {version}, and this is {VERSION}, "
+                "which may keep states otherwise: make a new one, and run the steps "
+                "through it."
+            )
+        self.__dict__ = {
+            name: value for name, value in state.items() if name != "_sklstm_version"
+        }
 
     def predict(self, x):
         """Take the next step of each series; predict from all steps so far.
@@ -158,7 +174,7 @@ class Stream:
             kept[...] = new[name]
 
     def _advance(self, x):
-        if self._names is not None and isinstance(x, pd.DataFrame | pd.Series):
+        if self._names is not None:
             self._refuse_other_names(x)
         given, x = x, self._as_the_network_sees(x)
         if x.shape != (self.n_series, self.n_channels):
@@ -180,12 +196,17 @@ class Stream:
         return refuse_nonfinite_outputs(raw, "x") if self._may_overflow else raw
 
     def _refuse_other_names(self, x):
-        found = list(x.columns if isinstance(x, pd.DataFrame) else x.index)
-        named = all(isinstance(name, str) for name in found)
+        if is_table_with(x, "columns"):
+            found = list(x.columns)
+        elif isinstance(x, pd.Series) and self.n_channels > 1:
+            found = list(x.index)
+        else:
+            return
+        named = any(isinstance(name, str) for name in found)
         if named and found != self._names:
             raise ValueError(
-                f"x has the columns {found}, expected the channels {self._names}, in "
-                "this order."
+                f"x has the names {found}, expected those of the channels, "
+                f"{self._names}, in this order."
             )
 
     def _as_the_network_sees(self, x):

@@ -278,7 +278,7 @@ for_all_fitted_on_names = pytest.mark.parametrize("fit", FITTED_ON_NAMES.values(
 def test_step_of_other_names_is_refused(fit, take):
     stream, (table, with_series) = fit().stream(), tables()
     for x in (table[["b", "a", "c"]], with_series):
-        match = r"x has the columns \['.*expected the channels \['a', 'b', 'c'\]"
+        match = r"x has the names \['.*those of the channels, \['a', 'b', 'c'\]"
         with pytest.raises(ValueError, match=match):
             stream.predict(take(x))
     assert not any(array.any() for array in stream.get_state().values())
@@ -292,6 +292,22 @@ def test_step_with_the_names_of_training_is_that_without(fit):
     assert_array_equal(comp.predict(table[:1]), expected)
     comp.reset()
     assert_array_equal(comp.predict(table.iloc[0]), expected)
+
+
+@pytest.mark.parametrize("names", [["b", "a", "c"], ["a", "b", 0]])
+def test_names_of_other_tables_are_compared_too(names):
+    class Table(np.ndarray):
+        columns = names
+
+    step = np.zeros((1, 3)).view(Table)
+    with pytest.raises(ValueError, match="x has the names"):
+        FITTED_ON_NAMES["window"]().stream().predict(step)
+
+
+def test_index_of_a_series_of_one_channel_names_steps():
+    table = pd.DataFrame({"load": np.arange(9.0)}, index=[*"abcdefghi"])
+    stream = LSTMRegressor(window=4, **TINY).fit(table, range(9)).stream()
+    assert stream.predict(table["load"].iloc[:1]).shape == (1,)
 
 
 def test_names_of_rows_that_are_sequences_are_not_those_of_channels():
@@ -396,6 +412,14 @@ def test_stream_is_kept_by_pickle_for_another_process(estimator, tmp_path):
     subprocess.run(command, cwd=folder, check=True)
     ref = [stream.predict(x) for x in steps[1:]]
     assert_array_equal(np.load(answers), ref)
+
+
+def test_stream_of_another_version_is_refused(monkeypatch):
+    monkeypatch.setattr("sklstm.streaming.VERSION", "0.0.1")
+    kept = pickle.dumps(regressor().stream())
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"kept by sklstm 0\.0\.1, and this is"):
+        pickle.loads(kept)
 
 
 def test_copy_of_a_stream_goes_on_by_itself():
