@@ -1,6 +1,5 @@
 """2-D X, of any library: its columns, its rows as sequences or as steps."""
 
-import reprlib
 from numbers import Integral
 
 import numpy as np
@@ -163,12 +162,14 @@ def _refuse_objects(values, columns, group):
     for (row, column), value in np.ndenumerate(cells):
         if is_number(value) or value is None or column == group:
             continue
-        found = f"row {row}, column {columns[column]} of X is {reprlib.repr(value)}"
+        text = " ".join(repr(value).split())
+        text = text if len(text) <= 60 else f"{text[:57]}..."
+        found = f"row {row}, column {columns[column]} of X is {text}"
         if value is pd.NA:  # which check_array fails on, unlike None
             raise ValueError(f"Input X contains NaN: {found}")
         if isinstance(value, str | bytes):
             raise ValueError(f"{found}, a string: real numbers are required")
-        sequence = hasattr(value, "__len__")
+        sequence = isinstance(value, list | tuple | np.ndarray | pd.Series)
         remedy = ": pass sequences themselves, as a list" if sequence else ""
         raise TypeError(
             f"{found}, of type {type(value).__name__}, but the argument must be free of"

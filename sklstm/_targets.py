@@ -46,7 +46,8 @@ class RegressionTargets:
         _, exponent = np.frexp(np.abs(y).max(axis=0))
         scaled = np.ldexp(y, -exponent)
         mean = np.average(scaled, axis=0, weights=weights)
-        mean += np.average(scaled - mean, axis=0, weights=weights)  # what was rounded
+        # Again, as in `offset_and_scale`.
+        mean += np.average(scaled - mean, axis=0, weights=weights)
         if self._logarithms:
             self._exponent = exponent
             self._scale = np.where(mean > 0, mean, 1.0)

@@ -472,13 +472,14 @@ BAD_X = {
         "rows",
         of_objects({}),
         TypeError,
-        "row 5, column 4 of X is {}, of type dict",
+        "row 5, column 4 of X is {}, of type dict, .* real numbers are required$",
     ),
     "sequences in the cells of a table": (
         "rows",
         pd.DataFrame({"x": [np.zeros((500, 3))] * N_SAMPLES}),
         TypeError,
-        r"row 0, column 'x' of X is .{,60} type ndarray, .* themselves, as a list$",
+        r"row 0, column 'x' of X is array\(.{,60}\.\.\., of type ndarray, "
+        ".* required: pass sequences themselves, as a list$",
     ),
     "text, a column numbered by NumPy": (
         "rows",

@@ -23,6 +23,8 @@ def save_weights(estimator, file):
     ------
     NotFittedError
         If the estimator is not fitted.
+    OSError
+        If the file cannot be written.
 
     See Also
     --------
@@ -115,7 +117,7 @@ def _read(file):
 
 @contextmanager
 def _opened(file, mode):
-    if hasattr(file, "read") or hasattr(file, "write"):
+    if hasattr(file, "read"):
         yield file
     else:
         with open(file, mode) as opened:
