@@ -25,7 +25,7 @@ from sklstm.kernels.layout import (
     places_of,
 )
 from sklstm.kernels.outline import out_of_line
-from sklstm.kernels.pooling import LAST, MAX, MEAN, make_means, pool_none
+from sklstm.kernels.pooling import LAST, MEAN, make_means, pool_none
 from sklstm.kernels.recurrent import TRAIN, recurrent_backward, recurrent_forward
 from sklstm.kernels.simd import copy, lanes, zero
 
@@ -63,7 +63,7 @@ def forward(version):
         """
         version  # noqa: B018
         if (mode & BEGIN) != 0:
-            _begin(layers, n_recurrent, places, mode, n, work)
+            _begin(layers, n_recurrent, places, n, work)
         for e in range(n_recurrent):
             recurrent_forward(
                 layers, e, e % n_directions, n_directions, places, mode, t0,
@@ -131,7 +131,7 @@ def backward(version):
 
 
 @inner
-def _begin(layers, n_recurrent, places, mode, n, work):
+def _begin(layers, n_recurrent, places, n, work):
     """Set states, and what steps sum up to, to those of no step."""
     for e in range(n_recurrent):
         layer, at = layer_of(layers, e), places_of(places, e)
@@ -140,8 +140,7 @@ def _begin(layers, n_recurrent, places, mode, n, work):
         zero(work, at[C0], size)
         if layer["pooling"] != LAST:
             pool_none(layer["pool_none"], work, layer["pooling"], size, at[POOL])
-        training = (mode & TRAIN) != 0
-        if layer["pooling"] == MEAN or (training and layer["pooling"] == MAX):
+        if layer["pooling"] == MEAN:
             zero(work, at[BESIDE], size)
 
 
